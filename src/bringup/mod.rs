@@ -1,0 +1,1 @@
+//! The story: the phases of a bring-up, and what each wants on every host.

@@ -1,0 +1,8 @@
+//! The commands, one file each.
+
+use std::process::ExitCode;
+
+/// Runs the program: parse, run, exit code.
+pub fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

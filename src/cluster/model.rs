@@ -1,0 +1,247 @@
+//! The resolved cluster, as every other room reads it.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+};
+
+use ipnet::Ipv4Net;
+
+use crate::address::Mac;
+
+/// What a host knows of its own place on the underlay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Underlay {
+    /// NIC that carries the tunnel; unknown offline where the inventory gives only addresses.
+    pub device: Option<String>,
+    /// Address the tunnel is bound to on the host (VXLAN `local`).
+    pub address: IpAddr,
+    /// Address the other hosts send to; differs from `address` behind 1:1 NAT.
+    pub peer_address: IpAddr,
+    /// MTU of the NIC, bytes.
+    pub mtu: u16,
+    /// Where the balancer listens; `None`: nowhere but on the bridge.
+    pub public: Option<IpAddr>,
+    /// The host's own upstream DNS servers.
+    pub resolvers: Vec<IpAddr>,
+    /// The host can run, or its packages can bring, `nmstatectl`.
+    pub nmstate: bool,
+    /// The host has proved that it runs KVM guests.
+    pub kvm: bool,
+}
+
+/// A whole cluster, resolved.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// `metadata.name` of install-config.
+    pub name: String,
+    /// `baseDomain` of install-config.
+    pub base_domain: String,
+    /// Release (`4.18.30`) or channel (`stable-4.18`).
+    pub version: String,
+    /// The overlay and the cluster's three networks.
+    pub network: Network,
+    /// Hosts in inventory order; the first one runs the installer.
+    pub hosts: Vec<Host>,
+    /// Masters first, each kind in its own order.
+    pub nodes: Vec<Node>,
+    /// How domains are made.
+    pub machines: Machines,
+    /// How OpenShift is installed.
+    pub install: Install,
+}
+
+/// The overlay and the cluster's networks.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// The VMs' network, on the bridge.
+    pub machine: Ipv4Net,
+    /// The pods' network.
+    pub cluster: Ipv4Net,
+    /// Prefix length of each node's part of `cluster`.
+    pub host_prefix: u8,
+    /// The services' network.
+    pub service: Ipv4Net,
+    /// `networkType` of install-config.
+    pub network_type: String,
+    /// Name of the bridge on every host.
+    pub bridge: String,
+    /// The tunnel between the hosts.
+    pub vxlan: VxlanSettings,
+    /// MTU of VM NIC, tap, bridge and tunnel alike, bytes.
+    pub mtu: u16,
+    /// VMs reach the outside through their own host.
+    pub nat: bool,
+    /// How the VMs get their addresses.
+    pub addressing: Addressing,
+    /// Additional NTP sources for the nodes.
+    pub ntp: Vec<String>,
+}
+
+/// The tunnel's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VxlanSettings {
+    /// Name of the link.
+    pub device: String,
+    /// VXLAN network identifier, 24 bits.
+    pub vni: u32,
+    /// UDP port (IANA: 4789).
+    pub port: u16,
+}
+
+/// How the VMs get their addresses, decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressing {
+    /// From `networkConfig` in agent-config (needs nmstatectl where the installer runs).
+    Static,
+    /// From the host's own dnsmasq, pinned by MAC.
+    Dhcp,
+}
+
+/// One physical server.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Name in the inventory.
+    pub name: String,
+    /// Its place on the underlay.
+    pub underlay: Underlay,
+    /// Its address on the bridge: gateway, resolver and balancer of its own VMs.
+    pub address: Ipv4Addr,
+    /// MAC of the bridge.
+    pub bridge_mac: Mac,
+    /// MAC of the VXLAN link.
+    pub vxlan_mac: Mac,
+    /// Upstream DNS servers its dnsmasq forwards to.
+    pub forwarders: Vec<IpAddr>,
+    /// Domain type of its VMs.
+    pub virt_type: VirtType,
+}
+
+/// Acceleration of the VMs of one host, decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VirtType {
+    /// Hardware virtualisation.
+    Kvm,
+    /// QEMU's own emulation; for rehearsals only.
+    Qemu,
+}
+
+/// Role of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Control plane.
+    Master,
+    /// Compute.
+    Worker,
+}
+
+/// One VM.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Short name, `master0`.
+    pub name: String,
+    /// Control plane or compute.
+    pub role: Role,
+    /// Index into [`Cluster::hosts`].
+    pub host: usize,
+    /// Address on the machine network.
+    pub address: Ipv4Addr,
+    /// MAC of its NIC.
+    pub mac: Mac,
+    /// Domain UUID, in the usual text form.
+    pub uuid: String,
+    /// Virtual CPUs.
+    pub vcpus: u32,
+    /// Memory, MiB.
+    pub memory_mib: u64,
+    /// Disk, GiB.
+    pub disk_gib: u64,
+}
+
+/// How domains are made.
+#[derive(Debug, Clone)]
+pub struct Machines {
+    /// Folder of the storage pool on every host.
+    pub pool: PathBuf,
+}
+
+/// How OpenShift is installed.
+#[derive(Debug, Clone)]
+pub struct Install {
+    /// Agent, or an ISO the user has.
+    pub method: Method,
+    /// Root of the release mirror, `…/pub/openshift-v4`.
+    pub mirror: String,
+    /// `sshKey` of install-config: public keys, one a line.
+    pub ssh_key: String,
+}
+
+/// Where the boot image comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Method {
+    /// `openshift-install agent create image` on the first host.
+    Agent,
+    /// An ISO the user already has: path on the workstation, or URL.
+    Iso(String),
+}
+
+impl Cluster {
+    /// Returns `NAME.BASEDOMAIN`.
+    #[must_use]
+    pub fn domain(&self) -> String {
+        format!("{}.{}", self.name, self.base_domain)
+    }
+
+    /// Returns a node's host name, `master0.ocp.example.com`.
+    #[must_use]
+    pub fn hostname(&self, node: &Node) -> String {
+        format!("{}.{}", node.name, self.domain())
+    }
+
+    /// Returns a node's libvirt domain name, `ocp-master0`.
+    #[must_use]
+    pub fn domain_name(&self, node: &Node) -> String {
+        format!("{}-{}", self.name, node.name)
+    }
+
+    /// Returns the nodes placed on one host.
+    pub fn nodes_on(&self, host: usize) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(move |node| node.host == host)
+    }
+
+    /// Returns the nodes of one role.
+    pub fn role(&self, role: Role) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(move |node| node.role == role)
+    }
+
+    /// Returns the rendezvous node: the first master.
+    ///
+    /// # Panics
+    /// Never: resolving refuses a cluster without masters.
+    #[must_use]
+    pub fn rendezvous(&self) -> &Node {
+        &self.nodes[0]
+    }
+}
+
+impl Role {
+    /// Returns the installer's word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+impl VirtType {
+    /// Returns libvirt's word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Qemu => "qemu",
+        }
+    }
+}

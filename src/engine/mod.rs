@@ -1,0 +1,1 @@
+//! The loop: probe, changes, apply, probe again, on all hosts at once.

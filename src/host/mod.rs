@@ -1,0 +1,1 @@
+//! A host over SSH. This room obeys; it does not decide.

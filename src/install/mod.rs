@@ -1,0 +1,1 @@
+//! OpenShift's own installer on the first host, and the waits for its milestones.

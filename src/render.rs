@@ -1,0 +1,1 @@
+//! Templates filled strictly: an undefined variable is an error, never an empty string.
