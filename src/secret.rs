@@ -3,13 +3,13 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// Text that never prints: pull secrets, passwords, private keys.
 ///
 /// `Debug` and `Display` give a mask, and there is no `Serialize`, so a secret
 /// reaches neither a log nor JSON nor a diff by accident.
-#[derive(Clone, Deserialize)]
+#[derive(Clone)]
 pub struct Secret(SecretString);
 
 impl Secret {
@@ -23,6 +23,12 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }
 
