@@ -1,6 +1,6 @@
 //! All that one probe of a host has told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::resource::{
     FdbSeen, FileSeen, LinkSeen, PackageSeen, SocketSeen, System, UnitSeen, fdb, file, hypervisor,
@@ -25,8 +25,8 @@ pub struct Facts {
     pub settings: BTreeMap<String, String>,
     /// Files that were asked for and exist.
     pub files: BTreeMap<String, FileSeen>,
-    /// Paths found in the folders that were asked for.
-    pub listing: BTreeSet<String>,
+    /// Paths found in the folders that were asked for, with their sizes in bytes.
+    pub listing: BTreeMap<String, u64>,
     /// Units that were asked for.
     pub units: BTreeMap<String, UnitSeen>,
     /// Packages that were asked for and are installed.
@@ -85,7 +85,7 @@ impl Facts {
             sockets: socket::read(section("sockets")),
             settings: setting::read(section("settings")),
             files: file::read(section("files")),
-            listing: section("listing").lines().map(str::to_owned).collect(),
+            listing: file::read_listing(section("listing")),
             units: unit::read(section("units")),
             packages: package::read(section("packages")),
             nft_tables: nft_table::read(section("nft")),

@@ -21,6 +21,8 @@ pub struct File {
     pub mode: u32,
     /// A command that must accept the new file, whose path is added to it, before it takes the place.
     pub check: Option<Command>,
+    /// Shell source run after the file is in place, for programs that read it only when told to.
+    pub then: Option<&'static str>,
 }
 
 /// A file as it is on a host.
@@ -40,7 +42,7 @@ impl File {
     /// Makes a world-readable file.
     #[must_use]
     pub fn new(path: impl Into<String>, content: impl Into<String>) -> Self {
-        Self { path: path.into(), content: content.into(), mode: 0o644, check: None }
+        Self { path: path.into(), content: content.into(), mode: 0o644, check: None, then: None }
     }
 
     /// Lets only root read it.
@@ -61,6 +63,13 @@ impl File {
     #[must_use]
     pub fn checked_by(mut self, check: Command) -> Self {
         self.check = Some(check);
+        self
+    }
+
+    /// Adds what is run once it is in place.
+    #[must_use]
+    pub fn then(mut self, source: &'static str) -> Self {
+        self.then = Some(source);
         self
     }
 
@@ -114,9 +123,10 @@ impl File {
             let check = check.clone().arg(&new);
             script = script.line(format_args!("{check} || {{ rm -f {}; exit 1; }}", quote(&new)));
         }
-        script
+        let script = script
             .line(format_args!("chmod {:o} {1}; chown root:root {1}", self.mode, quote(&new)))
-            .line(Command::new("mv").args(["-f", &new, &self.path]))
+            .line(Command::new("mv").args(["-f", &new, &self.path]));
+        self.then.iter().fold(script, Script::line)
     }
 }
 
@@ -151,7 +161,7 @@ pub(super) fn ask(
     if !listings.is_empty() {
         // Patterns are ocp2's own and are to be expanded by the shell.
         let patterns = listings.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-        source += &format!("find {patterns} 2>/dev/null || true\n");
+        source += &format!("find {patterns} -printf '%s %p\\n' 2>/dev/null || true\n");
     }
     source
 }
@@ -189,4 +199,13 @@ pub(super) fn read(section: &str) -> std::collections::BTreeMap<String, FileSeen
         }
     }
     files
+}
+
+/// Reads `find`'s answer: size and path.
+pub(super) fn read_listing(section: &str) -> std::collections::BTreeMap<String, u64> {
+    let entry = |line: &str| {
+        let (size, path) = line.split_once(' ')?;
+        Some((path.to_owned(), size.parse().ok()?))
+    };
+    section.lines().filter_map(entry).collect()
 }

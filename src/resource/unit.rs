@@ -61,6 +61,12 @@ impl Stamp {
         Self { path, content, files: files.iter().map(|file| file.path.clone()).collect() }
     }
 
+    /// Makes a stamp by its files' names alone, for the unit file that has to write it.
+    #[must_use]
+    pub fn naming(path: String, files: &[&str]) -> Self {
+        Self { path, content: String::new(), files: files.iter().map(|&file| file.to_owned()).collect() }
+    }
+
     /// Returns the command a unit runs to leave it.
     #[must_use]
     pub fn command(&self) -> String {
