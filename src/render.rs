@@ -8,7 +8,9 @@ use std::{
     sync::LazyLock,
 };
 
-use minijinja::{AutoEscape, Environment, TemplateSource, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
+use minijinja::{
+    AutoEscape, Environment, TemplateSource, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde,
+};
 use serde::Serialize;
 
 /// Every template by name; a new one is one more line.
@@ -27,6 +29,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("overlay.sh.j2", include_str!("../templates/overlay.sh.j2")),
     ("pool.xml.j2", include_str!("../templates/pool.xml.j2")),
     ("volume.xml.j2", include_str!("../templates/volume.xml.j2")),
+    ("agent-config.yaml.j2", include_str!("../templates/agent-config.yaml.j2")),
+    ("install-config.yaml.j2", include_str!("../templates/install-config.yaml.j2")),
 ];
 
 /// Why a template could not be filled.

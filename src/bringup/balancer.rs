@@ -48,10 +48,38 @@ struct Kind {
 
 /// The four services; 22623 hands out machine configurations and never leaves the overlay.
 const KINDS: [Kind; 4] = [
-    Kind { name: "api", port: 6443, public: true, masters_only: true, path: "/readyz", check: " check-ssl verify none" },
-    Kind { name: "machine-config", port: 22623, public: false, masters_only: true, path: "/healthz", check: " check-ssl verify none" },
-    Kind { name: "ingress-http", port: 80, public: true, masters_only: false, path: "/healthz/ready", check: " port 1936" },
-    Kind { name: "ingress-https", port: 443, public: true, masters_only: false, path: "/healthz/ready", check: " port 1936" },
+    Kind {
+        name: "api",
+        port: 6443,
+        public: true,
+        masters_only: true,
+        path: "/readyz",
+        check: " check-ssl verify none",
+    },
+    Kind {
+        name: "machine-config",
+        port: 22623,
+        public: false,
+        masters_only: true,
+        path: "/healthz",
+        check: " check-ssl verify none",
+    },
+    Kind {
+        name: "ingress-http",
+        port: 80,
+        public: true,
+        masters_only: false,
+        path: "/healthz/ready",
+        check: " port 1936",
+    },
+    Kind {
+        name: "ingress-https",
+        port: 443,
+        public: true,
+        masters_only: false,
+        path: "/healthz/ready",
+        check: " port 1936",
+    },
 ];
 
 pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, render::Error> {
@@ -69,7 +97,12 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
         path: kind.path,
         port: kind.port,
         check: kind.check,
-        nodes: cluster.nodes.iter().filter(|n| !kind.masters_only || n.role == Role::Master).map(server).collect(),
+        nodes: cluster
+            .nodes
+            .iter()
+            .filter(|n| !kind.masters_only || n.role == Role::Master)
+            .map(server)
+            .collect(),
     };
     let values = Settings {
         cluster: &cluster.name,
@@ -78,7 +111,8 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
     };
     let config = File::new(place.etc("haproxy.cfg"), render::fill("haproxy.cfg.j2", values)?)
         .checked_by(Command::new("haproxy").args(["-c", "-q", "-f"]));
-    let sockets = KINDS.iter().flat_map(|kind| addresses(kind).into_iter().map(|a| ("tcp", a, kind.port))).collect();
+    let sockets =
+        KINDS.iter().flat_map(|kind| addresses(kind).into_iter().map(|a| ("tcp", a, kind.port))).collect();
     let (unit, runs) = unit(cluster, &place, &config)?;
     let name = place.unit("balancer");
     Ok(vec![

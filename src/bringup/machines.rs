@@ -119,7 +119,8 @@ fn guests(cluster: &Cluster, host: usize, place: &Place) -> Result<Vec<Resource>
         script: &'a str,
         stop_seconds: u32,
     }
-    let group = |role| cluster.nodes_on(host).filter(|n| n.role == role).map(|n| cluster.domain_name(n)).collect();
+    let group =
+        |role| cluster.nodes_on(host).filter(|n| n.role == role).map(|n| cluster.domain_name(n)).collect();
     let groups: Vec<Vec<String>> = vec![group(Role::Worker), group(Role::Master)];
     let groups: Vec<Vec<String>> = groups.into_iter().filter(|group| !group.is_empty()).collect();
     let stop_seconds = STOP_SECONDS * u32::try_from(groups.len()).unwrap_or(2) + 30;

@@ -7,6 +7,7 @@
 mod balancer;
 mod gateway;
 mod hosts;
+pub mod installer_inputs;
 mod machines;
 mod names;
 mod overlay;

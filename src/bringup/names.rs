@@ -56,7 +56,8 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
         nodes: cluster.nodes.iter().map(|node| record(cluster, node)).collect(),
     };
     let hosts = File::new(place.etc("hosts"), render::fill("hosts.j2", &records)?);
-    let own = Records { nodes: cluster.nodes_on(host).map(|node| record(cluster, node)).collect(), ..records };
+    let own =
+        Records { nodes: cluster.nodes_on(host).map(|node| record(cluster, node)).collect(), ..records };
     let dhcp = File::new(place.etc("dhcp-hosts"), render::fill("dhcp-hosts.j2", &own)?);
     // For programs on this host that must resolve the cluster's names (the installer), and only for them.
     let resolver = format!("# Made by ocp2 for cluster {}.\nnameserver {}\n", cluster.name, this.address);
@@ -117,7 +118,8 @@ fn config(cluster: &Cluster, host: usize, place: &Place) -> Result<File, render:
         mtu: network.mtu,
     };
     let content = render::fill("dnsmasq.conf.j2", values)?;
-    Ok(File::new(place.etc("dnsmasq.conf"), content).checked_by(Command::new("dnsmasq").args(["--test", "-C"])))
+    Ok(File::new(place.etc("dnsmasq.conf"), content)
+        .checked_by(Command::new("dnsmasq").args(["--test", "-C"])))
 }
 
 fn record<'a>(cluster: &Cluster, node: &'a crate::cluster::Node) -> Record<'a> {

@@ -16,7 +16,8 @@ pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Ve
     let place = Place::of(cluster);
     let links = links(cluster, host, &place);
     let script = boot_script(cluster, host, &place, &links)?;
-    let (settings, network_manager) = (settings_file(cluster, host, &place), network_manager_file(cluster, &place));
+    let (settings, network_manager) =
+        (settings_file(cluster, host, &place), network_manager_file(cluster, &place));
     let mut wanted = vec![Resource::File(settings)];
     if facts.units.get("NetworkManager.service").is_some_and(|unit| unit.load == "loaded") {
         wanted.push(Resource::File(network_manager));
@@ -56,7 +57,10 @@ fn links(cluster: &Cluster, host: usize, place: &Place) -> Vec<Resource> {
     };
     let peers = Peers { device: network.vxlan.device.clone(), peers };
     let mut links = vec![Resource::Bridge(bridge), Resource::Vxlan(vxlan), Resource::Peers(peers)];
-    let before = |name: &str| (!name.contains(&network.bridge) && !name.contains(&network.vxlan.device)).then(|| place.var("before/settings"));
+    let before = |name: &str| {
+        (!name.contains(&network.bridge) && !name.contains(&network.vxlan.device))
+            .then(|| place.var("before/settings"))
+    };
     links.extend(settings(cluster, this).into_iter().map(|(name, value)| {
         let before = before(&name);
         Resource::Setting(Setting { name, value, before })
@@ -71,9 +75,12 @@ fn links(cluster: &Cluster, host: usize, place: &Place) -> Vec<Resource> {
 /// would turn off router advertisements on the NIC and could cut SSH.
 fn settings(cluster: &Cluster, host: &Host) -> Vec<(String, String)> {
     let nic = host.underlay.device.as_deref();
-    let links = nic.into_iter().chain([cluster.network.bridge.as_str(), cluster.network.vxlan.device.as_str()]);
+    let links =
+        nic.into_iter().chain([cluster.network.bridge.as_str(), cluster.network.vxlan.device.as_str()]);
     let mut settings = vec![("net.ipv4.ip_forward".to_owned(), "1".to_owned())];
-    settings.extend(links.map(|link| (format!("net.ipv4.conf.{}.rp_filter", link.replace('.', "/")), "2".to_owned())));
+    settings.extend(
+        links.map(|link| (format!("net.ipv4.conf.{}.rp_filter", link.replace('.', "/")), "2".to_owned())),
+    );
     settings
 }
 
@@ -104,7 +111,12 @@ struct BootScript<'a> {
 }
 
 /// Renders the script that runs at boot: the changes from nothing to what is wanted.
-fn boot_script(cluster: &Cluster, host: usize, place: &Place, links: &[Resource]) -> Result<File, render::Error> {
+fn boot_script(
+    cluster: &Cluster,
+    host: usize,
+    place: &Place,
+    links: &[Resource],
+) -> Result<File, render::Error> {
     let nothing = Facts::default();
     let source = |resource: &Resource| {
         // From nothing there is nothing to be in conflict with.

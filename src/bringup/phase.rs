@@ -81,7 +81,12 @@ impl Phase {
     ///
     /// # Errors
     /// Returns an error where a template cannot be filled, which is a defect of ocp2.
-    pub fn wanted(self, cluster: &Cluster, host: usize, facts: &Facts) -> Result<Vec<Resource>, render::Error> {
+    pub fn wanted(
+        self,
+        cluster: &Cluster,
+        host: usize,
+        facts: &Facts,
+    ) -> Result<Vec<Resource>, render::Error> {
         match self {
             Self::Hosts => Ok(hosts::wanted(cluster, facts)),
             Self::Overlay => overlay::wanted(cluster, host, facts),
@@ -111,7 +116,8 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
     let place = Place::of(cluster);
     let mut questions = Questions::default();
     for manager in [Manager::Apt, Manager::Dnf] {
-        let facts = Facts { system: System { manager: Some(manager), ..System::default() }, ..Facts::default() };
+        let facts =
+            Facts { system: System { manager: Some(manager), ..System::default() }, ..Facts::default() };
         for phase in STORY {
             for resource in phase.wanted(cluster, host, &facts)? {
                 resource.ask(&mut questions);
@@ -122,7 +128,12 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
         ["NetworkManager", "docker", "firewalld", "nftables", "ufw"].map(|name| format!("{name}.service")),
     );
     questions.files.insert(place.network_manager_file());
-    questions.files.extend([place.begun(), place.image(), place.milestone("bootstrap"), place.milestone("install")]);
+    questions.files.extend([
+        place.begun(),
+        place.image(),
+        place.milestone("bootstrap"),
+        place.milestone("install"),
+    ]);
     let pool = cluster.machines.pool.display();
     questions.space.insert(pool.to_string());
     questions.listings.extend([

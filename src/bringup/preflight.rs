@@ -40,7 +40,10 @@ pub fn preflight(cluster: &Cluster, host: usize, facts: &Facts, asked: i64) -> V
         find("systemd does not run here".into(), "use a host whose system starts with systemd");
     }
     if system.manager.is_none() {
-        find(format!("{} has neither apt-get nor dnf", system.name), "use Debian, Ubuntu, Fedora, RHEL or a rebuild");
+        find(
+            format!("{} has neither apt-get nor dnf", system.name),
+            "use Debian, Ubuntu, Fedora, RHEL or a rebuild",
+        );
     }
     if system.architecture != "x86_64" {
         find(format!("the machine is {}, not x86_64", system.architecture), "use an x86_64 server");
@@ -54,7 +57,11 @@ pub fn preflight(cluster: &Cluster, host: usize, facts: &Facts, asked: i64) -> V
     let skew = system.now - asked;
     if skew.abs() > SKEW_SECONDS {
         find(
-            format!("the clock is {} s {} the workstation's", skew.abs(), if skew > 0 { "ahead of" } else { "behind" }),
+            format!(
+                "the clock is {} s {} the workstation's",
+                skew.abs(),
+                if skew > 0 { "ahead of" } else { "behind" }
+            ),
             "let chrony or systemd-timesyncd run on the host (or set this workstation's clock)",
         );
     }

@@ -89,14 +89,18 @@ fn units(place: &Place, facts: &Facts) -> Vec<Change> {
     // The guests' unit last of all units at boot is the first to go: its stop finds no guest any more.
     let names = ["guests", "balancer", "dns", "overlay"];
     let there = names.into_iter().filter(|name| {
-        let active = facts.units.get(&place.unit(name)).is_some_and(super::super::resource::UnitSeen::is_active);
+        let active =
+            facts.units.get(&place.unit(name)).is_some_and(super::super::resource::UnitSeen::is_active);
         active || facts.listing.contains_key(&place.unit_file(name))
     });
     there
         .map(|name| {
             let unit = place.unit(name);
             let script = Script::new()
-                .line(format_args!("systemctl disable --now --quiet {0} 2>/dev/null || systemctl stop {0} || true", quote(&unit)))
+                .line(format_args!(
+                    "systemctl disable --now --quiet {0} 2>/dev/null || systemctl stop {0} || true",
+                    quote(&unit)
+                ))
                 .line(Command::new("rm").args(["-f", &place.unit_file(name)]))
                 .line("systemctl daemon-reload")
                 .line(format_args!("systemctl reset-failed {} 2>/dev/null || true", quote(&unit)));
@@ -113,7 +117,8 @@ fn network(place: &Place, facts: &Facts) -> Vec<Change> {
         changes.push(Change::shell(format!("nftables table inet {table}"), "delete", script));
     }
     // A bridge goes after its ports.
-    let mut ours: Vec<_> = facts.links.iter().filter(|link| link.alias.as_deref() == Some(&place.alias())).collect();
+    let mut ours: Vec<_> =
+        facts.links.iter().filter(|link| link.alias.as_deref() == Some(&place.alias())).collect();
     ours.sort_by_key(|link| link.kind.as_deref() == Some("bridge"));
     for link in ours {
         let kind = link.kind.as_deref().unwrap_or("link");

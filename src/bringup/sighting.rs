@@ -21,9 +21,9 @@ pub type Sighting = Result<Underlay, String>;
 pub fn sighting(cluster: &Cluster, host: usize, facts: &Facts) -> Sighting {
     let assumed = &cluster.hosts[host].underlay;
     let link = match &assumed.device {
-        Some(device) => facts.link(device).ok_or_else(|| {
-            format!("there is no NIC {device}; this host has {}", names(facts))
-        })?,
+        Some(device) => facts
+            .link(device)
+            .ok_or_else(|| format!("there is no NIC {device}; this host has {}", names(facts)))?,
         None => facts.links.iter().find(|link| has(link, assumed.address)).ok_or_else(|| {
             format!("no NIC has the address {}; this host has {}", assumed.address, names(facts))
         })?,
