@@ -84,7 +84,11 @@ impl Configuration {
             return Err(wrong(format!("identityFile {}: {error}", file.display())));
         }
         let mut command = tokio::process::Command::new("ssh");
-        command.arg("-G").args(arguments(target)).stdin(Stdio::null());
+        command.arg("-G");
+        if let Some(file) = &target.config_file {
+            command.arg("-F").arg(file);
+        }
+        command.args(arguments(target)).stdin(Stdio::null());
         let resolved = match command.output().await {
             Ok(output) if output.status.success() => parse(&String::from_utf8_lossy(&output.stdout)),
             Ok(output) => {

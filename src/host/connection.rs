@@ -307,6 +307,7 @@ async fn jump(target: &Target, hops: &[String], keyring: &Keyring, depth: usize)
     };
     let mut hop = hop(&target.name, last).ok_or_else(|| wrong(format!("ProxyJump {last}: what host is that?")))?;
     hop.known_hosts_file.clone_from(&target.known_hosts_file);
+    hop.config_file.clone_from(&target.config_file);
     if !before.is_empty() {
         hop.proxy_jump = Some(before.join(","));
     }

@@ -25,6 +25,8 @@ pub struct Target {
     pub known_hosts_file: Option<PathBuf>,
     /// Hops on the way, `[USER@]HOST[:PORT]` with commas between, as in `ssh -J`; `none` for none.
     pub proxy_jump: Option<String>,
+    /// Configuration to read instead of `~/.ssh/config` and `/etc/ssh/ssh_config`, as `ssh -F`.
+    pub config_file: Option<PathBuf>,
 }
 
 impl Target {
@@ -39,6 +41,7 @@ impl Target {
             identity_file: None,
             known_hosts_file: None,
             proxy_jump: None,
+            config_file: None,
         }
     }
 
