@@ -42,7 +42,7 @@ pub(super) enum Failure {
     Render(#[from] render::Error),
     /// The lab failed.
     #[error(transparent)]
-    Lab(#[from] lab::Error),
+    Lab(#[from] lab::LabError),
     /// The workstation refused something.
     #[error("{what} failed: {source}")]
     Local {

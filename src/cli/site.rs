@@ -17,9 +17,9 @@ use crate::{
         global::{Global, ask, say},
     },
     cluster::{self, Cluster, Underlay},
-    engine::{Fleet, Sink},
+    engine::{self, Fleet, Sink},
     host::{Ask, Keyring, Refuse, Target, UnknownKey},
-    inventory::{self, Disk, Loaded},
+    inventory::{self, Disk, HostSettings, Loaded},
     resource::Resource,
     secret::Secret,
     ui,
@@ -42,35 +42,34 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
 impl Site {
     /// Reads the inventory, connects to all its hosts and asks them everything.
     pub(super) async fn open(global: &Global, positional: Option<&Path>) -> Result<Self, Failure> {
+        let (site, lost) = Self::open_reachable(global, positional).await?;
+        lost.map_or(Ok(site), |error| Err(error.into()))
+    }
+
+    /// As [`Site::open`], but goes on without the hosts that failed and returns their failures.
+    pub(super) async fn open_reachable(
+        global: &Global,
+        positional: Option<&Path>,
+    ) -> Result<(Self, Option<engine::Error>), Failure> {
         let path = global.inventory(positional)?;
         let loaded = load(&path)?;
         let sink = ui::sink(global.color, global.verbose);
         let assumed = cluster::resolve(&loaded, &cluster::assume(&loaded.inventory).underlays)?.cluster;
-        let hosts = loaded.inventory.hosts.iter().enumerate().map(|(index, host)| {
-            let ssh = &host.ssh.value;
-            let target = Target {
-                port: ssh.port,
-                user: ssh.user.clone(),
-                identity_file: ssh.identity_file.clone(),
-                known_hosts_file: ssh.known_hosts_file.clone(),
-                proxy_jump: ssh.proxy_jump.clone(),
-                ..Target::new(&host.name.value, &ssh.address)
-            };
-            Ok((target, bringup::questions(&assumed, index)?))
-        });
+        let hosts = loaded.inventory.hosts.iter().enumerate();
+        let hosts = hosts.map(|(index, host)| Ok((target(host), bringup::questions(&assumed, index)?)));
         let hosts = hosts.collect::<Result<Vec<_>, Failure>>()?;
         let keyring = if std::io::stdin().is_terminal() { Keyring::new(Terminal) } else { Keyring::new(Refuse) };
-        let interrupted = watch_interrupt();
-        let fleet = Fleet::connect(&assumed.name, hosts, &keyring, sink, interrupted).await?;
-        Ok(Self { loaded, fleet, assumed, path })
+        let (fleet, lost) = Fleet::reach(&assumed.name, hosts, &keyring, sink, watch_interrupt()).await;
+        Ok((Self { loaded, fleet, assumed, path }, lost))
     }
 
     /// Resolves the cluster with what was last seen on the hosts.
     pub(super) fn cluster(&self) -> Result<Cluster, Failure> {
         let mut seen: BTreeMap<String, Underlay> = BTreeMap::new();
         let mut findings = Vec::new();
-        for (index, member) in self.fleet.members().iter().enumerate() {
+        for member in self.fleet.members() {
             let host = member.session.name().to_owned();
+            let Some(index) = self.assumed.hosts.iter().position(|assumed| assumed.name == host) else { continue };
             match bringup::sighting(&self.assumed, index, &member.facts) {
                 Ok(underlay) => {
                     seen.insert(host, underlay);
@@ -119,6 +118,19 @@ impl Site {
     /// Returns where events go.
     pub(super) fn sink(&self) -> &Sink {
         self.fleet.sink()
+    }
+}
+
+/// Returns how a host of the inventory is reached.
+fn target(host: &HostSettings) -> Target {
+    let ssh = &host.ssh.value;
+    Target {
+        port: ssh.port,
+        user: ssh.user.clone(),
+        identity_file: ssh.identity_file.clone(),
+        known_hosts_file: ssh.known_hosts_file.clone(),
+        proxy_jump: ssh.proxy_jump.clone(),
+        ..Target::new(&host.name.value, &ssh.address)
     }
 }
 

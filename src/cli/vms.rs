@@ -104,7 +104,7 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Fai
 
 async fn list(global: &Global, inventory: Option<PathBuf>) -> Result<(), Failure> {
     let (site, lost) = Site::open_reachable(global, inventory.as_deref()).await?;
-    let cluster = site.assumed_or_seen()?;
+    let cluster = site.cluster()?;
     let states = states(&site);
     let vms: Vec<Vm> = cluster.nodes.iter().map(|node| vm(&cluster, node, &states)).collect();
     match global.output {

@@ -54,26 +54,34 @@ impl Fleet {
         sink: Sink,
         interrupted: Arc<AtomicBool>,
     ) -> Result<Self, Error> {
-        let joining = hosts.into_iter().map(|(target, questions)| {
-            let (keyring, sink) = (keyring.clone(), Arc::clone(&sink));
-            async move {
-                let session = Session::connect(&target, &keyring).await?;
-                sink(Event::Connected { host: target.name.clone() });
-                let mut member = Member {
-                    session,
-                    facts: Facts::default(),
-                    asked: 0,
-                    questions,
-                    hypervisor: None,
-                    stale: true,
-                };
-                member.refresh().await?;
-                Ok(member)
+        let (fleet, lost) = Self::reach(cluster, hosts, keyring, sink, interrupted).await;
+        lost.map_or(Ok(fleet), Err)
+    }
+
+    /// Connects to the hosts that can be reached; the failures of the others are returned beside them.
+    pub async fn reach(
+        cluster: &str,
+        hosts: Vec<(Target, Questions)>,
+        keyring: &Keyring,
+        sink: Sink,
+        interrupted: Arc<AtomicBool>,
+    ) -> (Self, Option<Error>) {
+        let tasks: Vec<_> = hosts
+            .into_iter()
+            .map(|(target, questions)| tokio::spawn(join(target, questions, keyring.clone(), Arc::clone(&sink))))
+            .collect();
+        let (mut members, mut errors) = (Vec::new(), Vec::new());
+        for task in join_all(tasks).await {
+            match task {
+                Ok(Ok(member)) => members.push(member),
+                Ok(Err(error)) => errors.push(error),
+                // A task of ours ends otherwise only by a panic, which is to be seen as one.
+                Err(join) => std::panic::resume_unwind(join.into_panic()),
             }
-        });
-        let members = all(joining).await?;
+        }
         let holder = format!("{} on {}", user(), workstation());
-        Ok(Self { cluster: cluster.to_owned(), members, sink, lock: None, holder, interrupted })
+        let fleet = Self { cluster: cluster.to_owned(), members, sink, lock: None, holder, interrupted };
+        (fleet, Error::collect(errors))
     }
 
     /// Returns the hosts, in inventory order.
@@ -237,23 +245,14 @@ fn is_manual(change: &Change) -> bool {
     matches!(change.action, Action::Manual(_))
 }
 
-/// Runs futures that own what they need, each as a task, and keeps their order.
-async fn all<T, F>(each: impl Iterator<Item = F>) -> Result<Vec<T>, Error>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T, Error>> + Send + 'static,
-{
-    let tasks: Vec<_> = each.map(tokio::spawn).collect();
-    let (mut done, mut errors) = (Vec::new(), Vec::new());
-    for task in join_all(tasks).await {
-        match task {
-            Ok(Ok(value)) => done.push(value),
-            Ok(Err(error)) => errors.push(error),
-            // A task of ours ends otherwise only by a panic, which is to be seen as one.
-            Err(join) => std::panic::resume_unwind(join.into_panic()),
-        }
-    }
-    Error::collect(errors).map_or(Ok(done), Err)
+/// Connects to one host and asks it its questions.
+async fn join(target: Target, questions: Questions, keyring: Keyring, sink: Sink) -> Result<Member, Error> {
+    let session = Session::connect(&target, &keyring).await?;
+    sink(Event::Connected { host: target.name.clone() });
+    let facts = Facts::default();
+    let mut member = Member { session, facts, asked: 0, questions, hypervisor: None, stale: true };
+    member.refresh().await?;
+    Ok(member)
 }
 
 fn settle(outcomes: Vec<Result<(), Error>>) -> Result<(), Error> {
