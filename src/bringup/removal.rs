@@ -122,7 +122,7 @@ fn network(place: &Place, facts: &Facts) -> Vec<Change> {
     ours.sort_by_key(|link| link.kind.as_deref() == Some("bridge"));
     for link in ours {
         let kind = link.kind.as_deref().unwrap_or("link");
-        let script = Script::new().line(Command::new("ip").args(["link", "delete", &link.name]));
+        let script = Script::new().line(Command::new("ip").args(["link", "delete", "dev", &link.name]));
         changes.push(Change::shell(format!("{kind} {}", link.name), "delete", script));
     }
     changes

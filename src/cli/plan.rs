@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct Arguments {
     /// Inventory file
     #[arg(value_name = "INVENTORY")]
-    inventory: Option<PathBuf>,
+    positional: Option<PathBuf>,
     /// Exit with 8 if anything would change
     #[arg(long)]
     check: bool,
@@ -57,7 +57,7 @@ struct ChangeJson<'a> {
 
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
-    let site = Site::open(global, arguments.inventory.as_deref()).await?;
+    let site = Site::open(global, arguments.positional.as_deref()).await?;
     site.say_warnings();
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;

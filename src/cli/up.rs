@@ -22,7 +22,7 @@ use crate::{
 pub(super) struct Arguments {
     /// Inventory file
     #[arg(value_name = "INVENTORY")]
-    inventory: Option<PathBuf>,
+    positional: Option<PathBuf>,
     /// Stop after this phase
     #[arg(long, value_name = "PHASE", value_parser = phase)]
     until: Option<Phase>,
@@ -53,7 +53,7 @@ struct PhaseOutcome {
 
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
-    let mut site = Site::open(global, arguments.inventory.as_deref()).await?;
+    let mut site = Site::open(global, arguments.positional.as_deref()).await?;
     site.say_warnings();
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;

@@ -33,7 +33,7 @@ enum Command {
     List {
         /// Inventory file
         #[arg(value_name = "INVENTORY")]
-        inventory: Option<PathBuf>,
+        positional: Option<PathBuf>,
     },
     /// Start VMs
     Start(Names),
@@ -95,7 +95,7 @@ impl State {
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
-        Command::List { inventory } => list(global, inventory).await,
+        Command::List { positional } => list(global, positional).await,
         Command::Start(names) => act(global, &names.names, Verb::Start).await,
         Command::Stop(names) => act(global, &names.names, Verb::Stop).await,
         Command::Restart(names) => act(global, &names.names, Verb::Restart).await,
