@@ -102,6 +102,7 @@ fn units(place: &Place, facts: &Facts) -> Vec<Change> {
                     quote(&unit)
                 ))
                 .line(Command::new("rm").args(["-f", &place.unit_file(name)]))
+                .line(Command::new("rm").args(["-rf", &place.run("")]))
                 .line("systemctl daemon-reload")
                 .line(format_args!("systemctl reset-failed {} 2>/dev/null || true", quote(&unit)));
             Change::shell(format!("unit {unit}"), "stop and delete", script)

@@ -19,8 +19,16 @@ impl Session {
     ///
     /// # Errors
     /// Always.
-    pub async fn copy_to(&self, _f: &str, to: &Session, t: &str, _p: impl FnMut(u64)) -> Result<String, Error> {
-        to.run(&Script::new().line(format_args!("exit 1 # {t}")), |_| {}).await?.checked(to.name(), "copying")?;
+    pub async fn copy_to(
+        &self,
+        _f: &str,
+        to: &Session,
+        t: &str,
+        _p: impl FnMut(u64),
+    ) -> Result<String, Error> {
+        to.run(&Script::new().line(format_args!("exit 1 # {t}")), |_| {})
+            .await?
+            .checked(to.name(), "copying")?;
         Ok(String::new())
     }
 
