@@ -5,6 +5,7 @@
 //! dnsmasq-base, nftables, libvirt-clients, libxml2-utils, systemd, iproute2); a
 //! program that is missing fails its tests.
 
+mod changes;
 mod inventories;
 mod layers;
 mod programs;
