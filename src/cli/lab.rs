@@ -1,20 +1,26 @@
 //! `ocp2 lab`: the rehearsal on this one machine.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::ffi::OsString;
 
 use clap::{Args, Subcommand};
 
-use crate::lab::{self, Home, LabError, Outcome, Status};
+use crate::{
+    cli::{
+        failure::Failure,
+        global::{Global, Output, print, print_json, say},
+    },
+    lab::{self, Home, Outcome, Status},
+};
 
-/// Rehearse on this machine: two real hosts and a stand-in release
+/// Options of `lab`.
 #[derive(Debug, Args)]
-pub struct LabArgs {
+pub(super) struct Arguments {
     #[command(subcommand)]
-    command: LabCommand,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum LabCommand {
+enum Command {
     /// Make the hosts, their network, a workstation and a release mirror
     Up {
         /// How many hosts to make: bm1, bm2, …
@@ -27,11 +33,7 @@ enum LabCommand {
     /// Remove it all; what was downloaded or built is kept
     Down,
     /// Show what there is
-    Status {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Status,
     /// Run a command at a place of the lab
     Exec {
         /// workstation, internet, or a host: bm1, bm2, …
@@ -50,63 +52,43 @@ enum LabCommand {
     },
 }
 
-/// Runs `ocp2 lab …`.
-///
-/// The lab blocks on the machine's own programs, so it works on a thread of its own.
-pub async fn run(args: LabArgs) -> Result<ExitCode, LabError> {
-    let done = tokio::task::spawn_blocking(move || dispatch(args.command)).await;
-    // A panic has been printed by then.
-    done.unwrap_or(Ok(ExitCode::FAILURE))
-}
-
-#[expect(clippy::print_stdout, reason = "the command's result")]
-fn dispatch(command: LabCommand) -> Result<ExitCode, LabError> {
+/// Runs the command. The lab works with the machine's own programs and blocks.
+pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
     let home = Home::from_env();
-    match command {
-        LabCommand::Up { hosts, bare } => match lab::up(&home, hosts, bare, &mut say)? {
+    let mut progress = |line: &str| say(&format!("lab: {line}"));
+    match arguments.command {
+        Command::Up { hosts, bare } => match lab::up(&home, hosts, bare, &mut progress)? {
             Outcome::Made => say(&format!("the lab is up; its files are in {}", home.state.display())),
             Outcome::AlreadyUp => say("the lab is already up"),
         },
-        LabCommand::Down => {
-            let there = lab::down(&home, &mut say)?;
+        Command::Down => {
+            let there = lab::down(&home, &mut progress)?;
             say(if there { "the lab is down" } else { "there is no lab" });
         }
-        LabCommand::Status { json } => {
+        Command::Status => {
             let status = lab::status(&home)?;
-            match (status, json) {
-                (Some(status), true) => {
-                    println!("{}", serde_json::to_string_pretty(&status).unwrap_or_default())
-                }
-                (None, true) => println!("null"),
-                (Some(status), false) => println!("{}", screen(&status)),
-                (None, false) => println!("the lab is down"),
+            match (global.output, status) {
+                (Output::Json, status) => print_json(&status)?,
+                (Output::Text, Some(status)) => print(&screen(&status))?,
+                (Output::Text, None) => print("the lab is down")?,
             }
         }
-        LabCommand::Exec { place, command } => return Err(lab::exec(&home, &place, &command)),
-        LabCommand::Reboot { host, pull_plug } => {
-            lab::reboot(&home, &host, pull_plug, &mut say)?;
+        Command::Exec { place, command } => return Err(lab::exec(&home, &place, &command).into()),
+        Command::Reboot { host, pull_plug } => {
+            lab::reboot(&home, &host, pull_plug, &mut progress)?;
             say(&format!("{host} is back"));
         }
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-#[expect(clippy::print_stderr, reason = "progress is for the reader, not for a pipe")]
-fn say(line: &str) {
-    eprintln!("lab: {line}");
+    Ok(())
 }
 
 fn screen(status: &Status) -> String {
-    let mut lines =
-        vec![format!("the lab has {}; its mirror is {}", status.record.summary(), status.record.mirror)];
+    let mut lines = vec![format!("the lab has {}; its mirror is {}", status.record.summary(), status.record.mirror)];
     for place in &status.places {
         let host = status.record.hosts.iter().find(|host| host.name == place.name);
         let address = host.map(|host| host.address.to_string()).unwrap_or_default();
-        lines.push(
-            format!("  {:<12} {:<3} {address}", place.name, if place.on { "on" } else { "off" })
-                .trim_end()
-                .into(),
-        );
+        let state = if place.on { "on" } else { "off" };
+        lines.push(format!("  {:<12} {state:<3} {address}", place.name).trim_end().to_owned());
     }
     lines.join("\n")
 }

@@ -1,1 +1,27 @@
 //! A host over SSH. This room obeys; it does not decide.
+//!
+//! - [`Target`] says where a host is; the rest comes from `~/.ssh/config`, as `ssh -G` resolves it.
+//! - [`Session`] is one verified, authenticated SSH connection: it runs scripts as root, reads
+//!   and copies files, and opens TCP connections from the host.
+//! - [`Keyring`] asks the user ([`Ask`]) what only the user can know, and remembers the answer.
+//! - [`Error`] says which host, what happened and how to put it right.
+
+mod ask;
+mod authentication;
+mod channel;
+mod configuration;
+mod connection;
+mod error;
+mod identity;
+mod known_hosts;
+mod output;
+mod preamble;
+mod session;
+mod target;
+mod trust;
+
+pub use ask::{Ask, Keyring, Refuse, UnknownKey};
+pub use error::Error;
+pub use output::Output;
+pub use session::Session;
+pub use target::Target;

@@ -1,0 +1,212 @@
+//! What can go wrong on the way to a host and on it.
+
+use std::path::PathBuf;
+
+/// A failure on one host. Every variant says which.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// `ssh -G` refuses the configuration, or it asks for something ocp2 cannot do.
+    #[error("{host}: the SSH configuration does not work: {reason}")]
+    Configuration {
+        /// Host.
+        host: String,
+        /// What `ssh` said.
+        reason: String,
+    },
+    /// No SSH connection came about.
+    #[error("{host}: cannot reach {address}: {reason}")]
+    Unreachable {
+        /// Host.
+        host: String,
+        /// Address and port that were tried.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// No `known_hosts` file has a key of this host, and nobody said it may be trusted.
+    #[error("{host}: the host key of {address} is not known: {algorithm} {fingerprint}")]
+    HostKeyUnknown {
+        /// Host.
+        host: String,
+        /// Name a key would be recorded under.
+        address: String,
+        /// Type of the key.
+        algorithm: String,
+        /// Its fingerprint.
+        fingerprint: String,
+    },
+    /// The host has another key than the recorded one.
+    #[error(
+        "{host}: the host key of {address} has changed to {algorithm} {fingerprint}; \
+         {}:{line} has another", file.display()
+    )]
+    HostKeyChanged {
+        /// Host.
+        host: String,
+        /// Name the key is recorded under.
+        address: String,
+        /// Type of the key the host showed.
+        algorithm: String,
+        /// Its fingerprint.
+        fingerprint: String,
+        /// File with the recorded key.
+        file: PathBuf,
+        /// Line of the recorded key.
+        line: usize,
+    },
+    /// The host's key is marked `@revoked`.
+    #[error("{host}: the host key of {address} is revoked in {}:{line}: {fingerprint}", file.display())]
+    HostKeyRevoked {
+        /// Host.
+        host: String,
+        /// Name the key is recorded under.
+        address: String,
+        /// Fingerprint of the key.
+        fingerprint: String,
+        /// File that revokes it.
+        file: PathBuf,
+        /// Line that revokes it.
+        line: usize,
+    },
+    /// The host took none of the keys.
+    #[error("{host}: {user} cannot log in to {address}: {}", tried.join("; "))]
+    AuthenticationFailed {
+        /// Host.
+        host: String,
+        /// Name or address of the host.
+        address: String,
+        /// User that was tried.
+        user: String,
+        /// What was tried, and what became of it.
+        tried: Vec<String>,
+    },
+    /// The login works, but no command can be run.
+    #[error("{host}: {user} can log in but not run commands: {reason}")]
+    LoginRefused {
+        /// Host.
+        host: String,
+        /// User.
+        user: String,
+        /// What came instead.
+        reason: String,
+    },
+    /// The user is not root, and sudo wants a password or refuses.
+    #[error("{host}: {user} cannot become root: {reason}")]
+    SudoRefused {
+        /// Host.
+        host: String,
+        /// User.
+        user: String,
+        /// What sudo said.
+        reason: String,
+    },
+    /// The host has no bash.
+    #[error("{host}: bash does not run: {reason}")]
+    NoBash {
+        /// Host.
+        host: String,
+        /// What came instead.
+        reason: String,
+    },
+    /// The connection ended while something was under way.
+    #[error("{host}: the connection was lost: {reason}")]
+    ConnectionLost {
+        /// Host.
+        host: String,
+        /// Why, as far as it is known.
+        reason: String,
+    },
+    /// The host's sshd does not open another channel, or not of this kind.
+    #[error("{host}: sshd refuses {what}: {reason}")]
+    ChannelRefused {
+        /// Host.
+        host: String,
+        /// What was asked for.
+        what: String,
+        /// What it answered.
+        reason: String,
+    },
+    /// A script ended with another status than 0.
+    #[error("{host}: {what} failed with status {status}{}", last_line(stderr))]
+    CommandFailed {
+        /// Host.
+        host: String,
+        /// What was tried.
+        what: String,
+        /// Exit status.
+        status: i32,
+        /// All of standard error.
+        stderr: String,
+    },
+}
+
+/// Long error output is kept whole in the field; the message has its end, where the reason is.
+fn last_line(stderr: &str) -> String {
+    stderr.trim_end().lines().next_back().map_or_else(String::new, |line| format!(": {}", line.trim()))
+}
+
+impl Error {
+    /// Returns the host's name.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Configuration { host, .. }
+            | Self::Unreachable { host, .. }
+            | Self::HostKeyUnknown { host, .. }
+            | Self::HostKeyChanged { host, .. }
+            | Self::HostKeyRevoked { host, .. }
+            | Self::AuthenticationFailed { host, .. }
+            | Self::LoginRefused { host, .. }
+            | Self::SudoRefused { host, .. }
+            | Self::NoBash { host, .. }
+            | Self::ConnectionLost { host, .. }
+            | Self::ChannelRefused { host, .. }
+            | Self::CommandFailed { host, .. } => host,
+        }
+    }
+
+    /// Tells whether trying again later may help without anything being changed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::ConnectionLost { .. })
+    }
+
+    /// Tells whether the host was not reached, not trusted or did not let the user in.
+    #[must_use]
+    pub fn is_access(&self) -> bool {
+        !matches!(self, Self::NoBash { .. } | Self::ChannelRefused { .. } | Self::CommandFailed { .. })
+    }
+
+    /// Returns what the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::HostKeyUnknown { address, .. } => format!(
+                "compare the fingerprint on the host (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), \
+                 then connect once with ssh to {address}, or run ocp2 on a terminal and answer yes"
+            ),
+            Self::HostKeyChanged { address, file, .. } => format!(
+                "somebody may be listening in; if the host was reinstalled: \
+                 ssh-keygen -f {} -R {}",
+                crate::command::quote(&file.display().to_string()),
+                crate::command::quote(address)
+            ),
+            Self::HostKeyRevoked { .. } => {
+                String::from("give the host a new key; this one is not to be used")
+            }
+            Self::AuthenticationFailed { user, host, address, .. } => format!(
+                "let a key in: ssh-copy-id {user}@{address}, or name one with `identityFile` under `ssh` of {host}; \
+                 ocp2 logs in by key only"
+            ),
+            Self::SudoRefused { user, .. } => format!(
+                "log in as root, or let {user} use sudo without a password: \
+                 echo '{user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/ocp2"
+            ),
+            Self::NoBash { .. } => String::from("install bash"),
+            Self::ChannelRefused { .. } => {
+                String::from("look at MaxSessions and AllowTcpForwarding in the host's sshd_config")
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! The remote command, and what comes before a script's own output.
+//!
+//! The command is one constant text, for it is seen in the host's process list and logs; the
+//! script travels on stdin. It says everything in a way that bash, dash, fish and csh read
+//! alike: one word in single quotes, without `!`, backslash-quote or a newline.
+
+/// Printed by the user's shell, with the uid.
+const USER: &str = "ocp2:user:";
+/// Printed by bash, as root, before anything of the script.
+const BEGIN: &str = "ocp2:begin";
+
+/// Noise that a login shell prints before it gets to the command; more than this is no shell.
+const MOST_NOISE: usize = 1 << 20;
+
+/// Becomes root, reads all of stdin, then runs it.
+///
+/// `$(cat)` reads in large blocks where `bash -s` would read byte by byte; the script is in bash's
+/// memory, never in its arguments; a script cut short does not parse (see [`wrap`]) and so does
+/// not run. Its commands find /dev/null on stdin.
+pub(super) const RUN: &str = concat!(
+    "exec sh -c 'unset BASH_ENV ENV; u=$(id -u); echo; echo \"ocp2:user:$u\"; ",
+    "if [ \"$u\" = 0 ]; then set --; else set -- sudo -n -H --; fi; ",
+    "exec \"$@\" bash -c \"echo ocp2:begin; cd /; umask 022; export LC_ALL=C ",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; ",
+    "eval \\\"\\$(cat)\\\" </dev/null\"'"
+);
+
+/// Like [`RUN`], but the script is one line of base64, and the rest of stdin stays the script's.
+pub(super) const SPAWN: &str = concat!(
+    "exec sh -c 'unset BASH_ENV ENV; u=$(id -u); echo; echo \"ocp2:user:$u\"; ",
+    "if [ \"$u\" = 0 ]; then set --; else set -- sudo -n -H --; fi; ",
+    "exec \"$@\" bash -c \"echo ocp2:begin; cd /; umask 022; export LC_ALL=C ",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; ",
+    "read -r s; s=\\$(base64 -d <<<\\$s); eval \\\"\\$s\\\"\"'"
+);
+
+/// Makes one compound command of a script: bash parses it to its end before it runs any of it.
+pub(super) fn wrap(source: &str) -> String {
+    format!("{{ :\n{source}\n}}\n")
+}
+
+/// Splits the script's own output from what came before.
+#[derive(Debug, Default)]
+pub(super) struct Preamble {
+    noise: Vec<u8>,
+    uid: Option<u32>,
+    begun: bool,
+}
+
+impl Preamble {
+    /// Takes what arrived; returns what of it is the script's own.
+    pub fn take<'a>(&mut self, data: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
+        if self.begun {
+            return std::borrow::Cow::Borrowed(data);
+        }
+        self.noise.extend_from_slice(data);
+        let mut start = 0;
+        while let Some(length) = self.noise[start..].iter().position(|&byte| byte == b'\n') {
+            let line = String::from_utf8_lossy(&self.noise[start..start + length]).into_owned();
+            start += length + 1;
+            if let Some(uid) = line.strip_prefix(USER) {
+                self.uid = uid.trim().parse().ok();
+            } else if line == BEGIN && self.uid.is_some() {
+                self.begun = true;
+                return std::borrow::Cow::Owned(self.noise.split_off(start));
+            }
+        }
+        if self.noise.len() > MOST_NOISE {
+            self.noise.drain(..start.max(MOST_NOISE / 2));
+        }
+        std::borrow::Cow::Borrowed(&[])
+    }
+
+    /// Tells whether the script was started.
+    pub fn begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Returns the user's id, once the user's shell told it.
+    pub fn uid(&self) -> Option<u32> {
+        self.uid
+    }
+
+    /// Returns what came instead of the script's output.
+    pub fn noise(&self) -> String {
+        String::from_utf8_lossy(&self.noise).trim().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_cut_off_however_it_is_split() {
+        let all = b"Welcome!\nlast\nocp2:user:0\nocp2:begin\nocp2:begin\nout";
+        for at in 0..all.len() {
+            let mut preamble = Preamble::default();
+            let mut out = preamble.take(&all[..at]).into_owned();
+            out.extend_from_slice(&preamble.take(&all[at..]));
+            assert_eq!(String::from_utf8(out).unwrap(), "ocp2:begin\nout", "split at {at}");
+            assert_eq!(preamble.uid(), Some(0));
+        }
+    }
+
+    #[test]
+    fn without_the_marker_everything_is_noise() {
+        let mut preamble = Preamble::default();
+        assert!(preamble.take(b"This account is not available.\n").is_empty());
+        assert!(!preamble.begun());
+        assert_eq!(preamble.noise(), "This account is not available.");
+    }
+
+    #[test]
+    fn the_command_is_one_single_quoted_word() {
+        for command in [RUN, SPAWN] {
+            assert_eq!(command.matches('\'').count(), 2);
+            assert!(command.ends_with('\'') && !command.contains(['!', '\n']) && !command.contains("\\'"));
+        }
+    }
+}

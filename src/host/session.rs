@@ -1,0 +1,280 @@
+//! One verified, authenticated SSH connection to a host.
+
+use std::{sync::Arc, time::Duration};
+
+use russh::{ChannelMsg, ChannelOpenFailure, client::Handle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+    time::timeout,
+};
+
+use super::{
+    Error, Keyring, Output, Target,
+    channel::{Channel, End},
+    connection::{self, Client, Connected, Fate},
+    preamble::{self, Preamble},
+};
+use crate::command::Script;
+
+/// One host's connection; clones share it. Dropping the last one closes it.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    target: Target,
+    keyring: Keyring,
+    user: String,
+    handle: Handle<Client>,
+    fate: Fate,
+    channels: Arc<Semaphore>,
+    _through: Option<Session>,
+}
+
+/// OpenSSH's `MaxSessions` is 10, and somebody else may share the connection's count.
+const CHANNELS: usize = 8;
+
+/// How long a host may take to open a channel.
+const OPENING: Duration = Duration::from_secs(30);
+
+/// How long output may still come after the command's end: a child that kept the pipe open
+/// must not keep us.
+const AFTERMATH: Duration = Duration::from_secs(5);
+
+impl Session {
+    /// Connects to a host, verifies its key and logs in.
+    ///
+    /// # Errors
+    /// Every [`Error`] for which [`Error::is_access`] holds.
+    pub async fn connect(target: &Target, keyring: &Keyring) -> Result<Self, Error> {
+        Self::connect_at(target, keyring, 0).await
+    }
+
+    pub(super) async fn connect_at(target: &Target, keyring: &Keyring, depth: usize) -> Result<Self, Error> {
+        let Connected { handle, fate, user, through } = connection::connect(target, keyring, depth).await?;
+        Ok(Self(Arc::new(Inner {
+            target: target.clone(),
+            keyring: keyring.clone(),
+            user,
+            handle,
+            fate,
+            channels: Arc::new(Semaphore::new(CHANNELS)),
+            _through: through,
+        })))
+    }
+
+    /// Makes a second, separate connection to the same host: for bulk data, which would hold up
+    /// everything else on this one, or to prove that the host can still be reached.
+    ///
+    /// # Errors
+    /// As [`Session::connect`].
+    pub async fn reconnect(&self) -> Result<Self, Error> {
+        Self::connect(&self.0.target, &self.0.keyring).await
+    }
+
+    /// Returns the inventory's name for the host.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.target.name
+    }
+
+    /// Returns the user that is logged in.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.0.user
+    }
+
+    /// Tells whether the connection is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.handle.is_closed()
+    }
+
+    /// Says goodbye; running commands find their pipes closed.
+    pub async fn close(&self) {
+        let _ = self.0.handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
+    }
+
+    /// Runs bash source as root and calls `line` for every line of its output as it arrives.
+    ///
+    /// The user is root, or sudo makes root of it. The script is read to its end before any of it
+    /// runs; its commands find `/dev/null` on stdin, `LC_ALL=C`, umask 022, `/` as folder and a
+    /// `PATH` with the `sbin` folders. `set -eu -o pipefail` is the script's own choice. A status
+    /// other than 0 is not an error here: see [`Output::checked`].
+    ///
+    /// Dropping the future closes the channel: the script loses its output, but only sshd's host
+    /// can tell whether it has ended.
+    ///
+    /// # Errors
+    /// [`Error::SudoRefused`], [`Error::NoBash`] and [`Error::LoginRefused`] where the script was
+    /// never started, [`Error::ConnectionLost`] where its end is not known.
+    pub async fn run(&self, script: &Script, line: impl FnMut(&str) + Send) -> Result<Output, Error> {
+        let input = preamble::wrap(script.source()).into_bytes();
+        self.execute(preamble::RUN, input, line).await
+    }
+
+    async fn execute(
+        &self,
+        command: &str,
+        input: Vec<u8>,
+        mut line: impl FnMut(&str) + Send,
+    ) -> Result<Output, Error> {
+        let mut channel = self.exec(command).await?;
+        let mut lines = Lines::default();
+        let (mut preamble, mut end) = (Preamble::default(), End::default());
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        {
+            let (read, write) = channel.halves();
+            let feed = async {
+                // A host that stopped reading is no error of its own: its exit status says why.
+                if write.data_bytes(input).await.is_ok() {
+                    let _ = write.eof().await;
+                }
+            };
+            tokio::pin!(feed);
+            let mut fed = false;
+            loop {
+                let limit = if end.status().is_some() { AFTERMATH } else { Duration::MAX };
+                let message = tokio::select! {
+                    () = &mut feed, if !fed => {
+                        fed = true;
+                        continue;
+                    }
+                    message = timeout(limit, read.wait()) => message,
+                };
+                let Ok(Some(message)) = message else { break };
+                end.note(&message);
+                match message {
+                    ChannelMsg::Data { data } => {
+                        let own = preamble.take(&data);
+                        lines.take(&own, &mut line);
+                        stdout.extend_from_slice(&own);
+                    }
+                    ChannelMsg::ExtendedData { data, ext: 1 } => stderr.extend_from_slice(&data),
+                    ChannelMsg::Close | ChannelMsg::Failure => break,
+                    _ => {}
+                }
+            }
+        }
+        lines.finish(&mut line);
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        if end.refused {
+            return Err(self.login_refused(String::from("sshd refuses to run commands")));
+        }
+        let Some(status) = end.status() else { return Err(self.lost()) };
+        if preamble.begun() {
+            return Ok(Output { status, stdout, stderr });
+        }
+        Err(self.never_began(&preamble, &stderr, status))
+    }
+
+    /// Opens a channel and starts a command on it, without waiting for the answer to the second.
+    pub(super) async fn exec(&self, command: &str) -> Result<Channel, Error> {
+        let permit = Arc::clone(&self.0.channels).acquire_owned().await.map_err(|_| self.lost())?;
+        let channel = match timeout(OPENING, self.0.handle.channel_open_session()).await {
+            Ok(Ok(channel)) => channel,
+            Ok(Err(error)) => return Err(self.refused("a channel", error)),
+            Err(_) => return Err(self.lost()),
+        };
+        let channel = Channel::new(channel, permit);
+        channel.exec(command).await.map_err(|_| self.lost())?;
+        Ok(channel)
+    }
+
+    /// Opens a TCP connection from the host to `host:port`.
+    ///
+    /// # Errors
+    /// [`Error::ChannelRefused`] where nothing listens there or sshd forbids forwarding.
+    pub async fn connect_tcp(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, Error> {
+        let what = format!("a connection to {host} port {port}");
+        let open = self.0.handle.channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0);
+        match timeout(OPENING, open).await {
+            Ok(Ok(channel)) => Ok(channel.into_stream()),
+            Ok(Err(error)) => Err(self.refused(&what, error)),
+            Err(_) => Err(Error::ChannelRefused {
+                host: self.name().to_owned(),
+                what,
+                reason: format!("no answer within {} s", OPENING.as_secs()),
+            }),
+        }
+    }
+
+    /// Makes the error for a connection that is gone.
+    pub(super) fn lost(&self) -> Error {
+        let reason = self.0.fate.reason().unwrap_or_else(|| String::from("the channel closed early"));
+        Error::ConnectionLost { host: self.name().to_owned(), reason }
+    }
+
+    fn refused(&self, what: &str, error: russh::Error) -> Error {
+        let reason = match error {
+            russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => {
+                String::from("it is forbidden there")
+            }
+            russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed) => {
+                String::from("nothing answers there, or there are too many already")
+            }
+            russh::Error::ChannelOpenFailure(other) => format!("{other:?}"),
+            _ => return self.lost(),
+        };
+        Error::ChannelRefused { host: self.name().to_owned(), what: what.to_owned(), reason }
+    }
+
+    fn login_refused(&self, reason: String) -> Error {
+        Error::LoginRefused { host: self.name().to_owned(), user: self.0.user.clone(), reason }
+    }
+
+    /// Finds out why a script was not started, by how far its preamble got.
+    pub(super) fn never_began(&self, preamble: &Preamble, stderr: &str, status: i32) -> Error {
+        let said = |fallback: String| match stderr.trim() {
+            "" => fallback,
+            said => said.to_owned(),
+        };
+        let (host, user) = (self.name().to_owned(), self.0.user.clone());
+        match preamble.uid() {
+            Some(0) => Error::NoBash { host, reason: said(format!("status {status}")) },
+            Some(_) => {
+                Error::SudoRefused { host, user, reason: said(format!("sudo ended with status {status}")) }
+            }
+            None => {
+                let noise = preamble.noise();
+                let fallback =
+                    if noise.is_empty() { format!("the shell ended with status {status}") } else { noise };
+                Error::LoginRefused { host, user, reason: said(fallback) }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({}@{})", self.0.user, self.name())
+    }
+}
+
+/// Cuts a stream into lines.
+#[derive(Debug, Default)]
+struct Lines(Vec<u8>);
+
+impl Lines {
+    fn take(&mut self, data: &[u8], line: &mut impl FnMut(&str)) {
+        let mut rest = data;
+        while let Some(at) = rest.iter().position(|&byte| byte == b'\n') {
+            self.0.extend_from_slice(&rest[..at]);
+            line(&String::from_utf8_lossy(&self.0));
+            self.0.clear();
+            rest = &rest[at + 1..];
+        }
+        self.0.extend_from_slice(rest);
+    }
+
+    /// Passes on the last line, if nothing ended it.
+    fn finish(&mut self, line: &mut impl FnMut(&str)) {
+        if !self.0.is_empty() {
+            line(&String::from_utf8_lossy(&std::mem::take(&mut self.0)));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Whether a host is who it says it is.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use russh::keys::{Algorithm, HashAlg, PublicKey};
+
+use super::{
+    Error, Keyring, UnknownKey,
+    configuration::{Configuration, Strict},
+    known_hosts::{self, KnownHosts, Verdict},
+};
+
+/// What is known of a host's keys before it shows one.
+pub(super) struct Trust {
+    host: String,
+    /// Name the keys are recorded under.
+    name: String,
+    known: KnownHosts,
+    /// Said to be bad by `RevokedHostKeys`, with the line.
+    revoked: Vec<(usize, PublicKey)>,
+    revoked_file: PathBuf,
+    strict: Strict,
+    /// A key that was accepted in this run.
+    accepted: Option<PublicKey>,
+    /// Where an accepted key goes.
+    file: Option<PathBuf>,
+    hash: bool,
+}
+
+/// What to do with the key a host showed.
+pub(super) enum Decision {
+    Trusted,
+    /// Nobody knows it: it may be asked for.
+    Unknown(PublicKey),
+    Refused(Error),
+}
+
+impl Trust {
+    /// Reads the `known_hosts` files.
+    pub fn read(host: &str, configuration: &Configuration) -> Result<Self, Error> {
+        let files: Vec<_> =
+            configuration.user_known_hosts.iter().chain(&configuration.global_known_hosts).cloned().collect();
+        let name = configuration.key_name();
+        let revoked_file = configuration.revoked_host_keys.clone().unwrap_or_default();
+        Ok(Self {
+            host: host.to_owned(),
+            known: KnownHosts::read(&files, &name),
+            name,
+            revoked: revoked_keys(host, configuration.revoked_host_keys.as_deref())?,
+            revoked_file,
+            strict: configuration.strict,
+            accepted: None,
+            file: configuration.user_known_hosts.first().cloned(),
+            hash: configuration.hash_known_hosts,
+        })
+    }
+
+    /// Returns the host key algorithms to ask for: those of recorded keys first, none with SHA-1.
+    pub fn preferred(&self) -> Vec<Algorithm> {
+        let expand = |algorithm: Algorithm| match algorithm {
+            Algorithm::Rsa { .. } => vec![
+                Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
+                Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
+            ],
+            other => vec![other],
+        };
+        let first = self.accepted.iter().map(PublicKey::algorithm).chain(self.known.algorithms());
+        let all =
+            russh::Preferred::DEFAULT.key.iter().filter(|a| **a != Algorithm::Rsa { hash: None }).cloned();
+        let mut preferred: Vec<Algorithm> = Vec::new();
+        for algorithm in first.flat_map(expand).chain(all.clone()) {
+            // A recorded key of a type that cannot be negotiated must not end up in the offer.
+            if !preferred.contains(&algorithm) && all.clone().any(|known| known == algorithm) {
+                preferred.push(algorithm);
+            }
+        }
+        preferred
+    }
+
+    /// Judges the key a host showed.
+    pub fn judge(&self, key: &PublicKey) -> Decision {
+        let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
+        let (host, address) = (self.host.clone(), self.name.clone());
+        let algorithm = key.algorithm().as_str().to_owned();
+        if let Some((line, _)) = self.revoked.iter().find(|(_, revoked)| revoked.key_data() == key.key_data())
+        {
+            let (file, line) = (self.revoked_file.clone(), *line);
+            return Decision::Refused(Error::HostKeyRevoked { host, address, fingerprint, file, line });
+        }
+        match self.known.verdict(key) {
+            Verdict::Known => Decision::Trusted,
+            Verdict::Revoked(recorded) => {
+                let (file, line) = (recorded.file.clone(), recorded.line);
+                Decision::Refused(Error::HostKeyRevoked { host, address, fingerprint, file, line })
+            }
+            Verdict::Changed(recorded) => {
+                let (file, line) = (recorded.file.clone(), recorded.line);
+                Decision::Refused(Error::HostKeyChanged { host, address, algorithm, fingerprint, file, line })
+            }
+            Verdict::Unknown if self.accepted.as_ref().is_some_and(|a| a.key_data() == key.key_data()) => {
+                Decision::Trusted
+            }
+            Verdict::Unknown => Decision::Unknown(key.clone()),
+        }
+    }
+
+    /// Decides about a key nobody knows: by the configuration, or by asking. Trusted, it is recorded.
+    pub async fn introduce(&mut self, key: PublicKey, keyring: &Keyring) -> Result<(), Error> {
+        let question = UnknownKey {
+            host: self.host.clone(),
+            address: self.name.clone(),
+            algorithm: key.algorithm().as_str().to_owned(),
+            fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+            file: self.file.clone(),
+        };
+        let trusted = match self.strict {
+            Strict::Refuse => false,
+            Strict::Accept => true,
+            Strict::Ask => keyring.trust(question.clone()).await,
+        };
+        if !trusted {
+            let UnknownKey { host, address, algorithm, fingerprint, .. } = question;
+            return Err(Error::HostKeyUnknown { host, address, algorithm, fingerprint });
+        }
+        if let Some(file) = &self.file
+            && let Err(error) = known_hosts::append(file, &self.name, &key, self.hash)
+        {
+            // As in OpenSSH: the user said yes, so this connection goes on.
+            tracing::warn!(host = self.host, file = %file.display(), %error, "the host key could not be recorded");
+        }
+        self.accepted = Some(key);
+        Ok(())
+    }
+}
+
+/// Reads `RevokedHostKeys`: a list of public keys. A binary KRL is refused rather than passed over.
+fn revoked_keys(host: &str, file: Option<&Path>) -> Result<Vec<(usize, PublicKey)>, Error> {
+    let Some(file) = file else { return Ok(Vec::new()) };
+    let wrong = |reason: &str| Error::Configuration {
+        host: host.to_owned(),
+        reason: format!("RevokedHostKeys {}: {reason}", file.display()),
+    };
+    let text = std::fs::read(file).map_err(|error| wrong(&error.to_string()))?;
+    if text.starts_with(b"SSHKRL") {
+        return Err(wrong("a binary revocation list is not supported, a list of public keys is"));
+    }
+    let text = String::from_utf8_lossy(&text);
+    let keys = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
+    Ok(keys.filter_map(|(line, text)| PublicKey::from_openssh(text).ok().map(|key| (line, key))).collect())
+}
+
+/// Shares what is known with the handler that the handshake calls.
+pub(super) type Shared = Arc<Trust>;
