@@ -5,7 +5,7 @@
 
 # build_image WORK ISO
 build_image() {
-    work=$1 iso=$2 tree=/mnt/tree
+    local work=$1 iso=$2 tree=/mnt/tree
     initramfs "$work" $tree
     mkdir -p /mnt/iso/isolinux
     (cd $tree && find . | cpio --quiet -o -H newc -R 0:0 | zstd -q -T0 -12 >/mnt/iso/initrd.img)
@@ -31,6 +31,7 @@ initramfs() {
     printf '127.0.0.1 localhost\n' >"$2/etc/hosts"
     : >"$2/etc/resolv.conf"
     echo 'root:x:0:0:root:/root:/bin/sh' >"$2/etc/passwd"
+    local tool module
     for tool in ping dig:resolver tls; do
         module=${tool#*:}
         printf '#!/bin/sh\nexec python3 -S -s -m standin.%s "$@"\n' "$module" >"$2/usr/bin/standin-${tool%%:*}"

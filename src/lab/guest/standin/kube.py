@@ -41,6 +41,8 @@ class Api:
                 ("config.openshift.io/v1", "ClusterVersion", self.clusterversions),
             "/apis/config.openshift.io/v1/clusteroperators":
                 ("config.openshift.io/v1", "ClusterOperator", self.clusteroperators),
+            "/apis/route.openshift.io/v1/namespaces/openshift-console/routes":
+                ("route.openshift.io/v1", "Route", self.routes),
             "/apis/certificates.k8s.io/v1/certificatesigningrequests":
                 ("certificates.k8s.io/v1", "CertificateSigningRequest", list),
         }
@@ -134,6 +136,12 @@ class Api:
                     "Progressing": (not done, ""), "Upgradeable": (True, "")}),
             },
         } for name in OPERATORS]
+
+    def routes(self):
+        if not self.peers.available:
+            return []
+        return [{"metadata": self.meta("console", namespace="openshift-console"),
+                 "spec": {"host": f"console-openshift-console.apps.{self.node.domain}"}}]
 
     def conditions(self, wanted):
         return [{"type": kind, "status": str(bool(value)), "message": message, "reason": "StandIn",
