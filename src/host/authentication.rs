@@ -230,9 +230,13 @@ impl Signer for Probe {
 fn answer(handle: &Handle<Client>, result: AuthResult) -> Answer {
     match result {
         AuthResult::Success => Answer::Success,
-        AuthResult::Failure { remaining_methods, partial_success: true } => Answer::NotEnough(remaining_methods),
+        AuthResult::Failure { remaining_methods, partial_success: true } => {
+            Answer::NotEnough(remaining_methods)
+        }
         // russh reports a connection that closed as a refusal without any method left.
-        AuthResult::Failure { remaining_methods, .. } if remaining_methods.is_empty() && handle.is_closed() => {
+        AuthResult::Failure { remaining_methods, .. }
+            if remaining_methods.is_empty() && handle.is_closed() =>
+        {
             Answer::Broken(String::from("the host closed the connection"))
         }
         AuthResult::Failure { remaining_methods, .. } => Answer::Refused(remaining_methods),
@@ -247,7 +251,9 @@ async fn rsa_hash(handle: &Handle<Client>, key: &PublicKey) -> Result<Option<Has
         return Ok(None);
     }
     match handle.best_supported_rsa_hash().await {
-        Ok(Some(None)) => Err(Answer::Failed(String::from("the host takes RSA with SHA-1 only, which is broken"))),
+        Ok(Some(None)) => {
+            Err(Answer::Failed(String::from("the host takes RSA with SHA-1 only, which is broken")))
+        }
         Ok(Some(hash)) => Ok(hash),
         Ok(None) => Ok(Some(HashAlg::Sha512)),
         Err(error) => Err(Answer::Broken(error.to_string())),

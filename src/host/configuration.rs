@@ -156,7 +156,11 @@ fn arguments(target: &Target) -> Vec<String> {
 /// Reads what `ssh -G` printed: one `key value` a line, keys in lower case.
 fn parse(text: &str) -> Result<Configuration, String> {
     let all = |key: &str| -> Vec<&str> {
-        text.lines().filter_map(|line| line.split_once(' ')).filter(|(k, _)| *k == key).map(|(_, v)| v).collect()
+        text.lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter(|(k, _)| *k == key)
+            .map(|(_, v)| v)
+            .collect()
     };
     let one = |key: &str| all(key).first().copied().filter(|value| !value.eq_ignore_ascii_case("none"));
     let yes = |key: &str| one(key).is_some_and(|value| matches!(value, "yes" | "true"));
@@ -232,7 +236,8 @@ fn without_ssh(target: &Target) -> Result<Configuration, String> {
 
 /// `IdentityAgent` may be a path, `none`, `SSH_AUTH_SOCK` or the name of a variable.
 fn agent(setting: Option<&str>, tokens: &Tokens) -> Option<PathBuf> {
-    let socket = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let socket =
+        |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     match setting {
         Some(none) if none.eq_ignore_ascii_case("none") => None,
         None | Some("SSH_AUTH_SOCK") => socket("SSH_AUTH_SOCK"),
@@ -284,7 +289,9 @@ impl Tokens<'_> {
 
     /// Returns what stands for the token at the start of `tail`, and the token's length.
     fn token(&self, tail: &str) -> (String, usize) {
-        if let Some(name) = tail.strip_prefix("${").and_then(|rest| rest.split_once('}')).map(|(name, _)| name) {
+        if let Some(name) =
+            tail.strip_prefix("${").and_then(|rest| rest.split_once('}')).map(|(name, _)| name)
+        {
             return (std::env::var(name).unwrap_or_default(), name.len() + 3);
         }
         let value = match tail.get(..2) {

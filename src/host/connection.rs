@@ -305,7 +305,8 @@ async fn jump(target: &Target, hops: &[String], keyring: &Keyring, depth: usize)
     let (Some((last, before)), true) = (hops.split_last(), depth < MOST_HOPS) else {
         return Err(wrong(String::from("ProxyJump goes through too many hosts, or in circles")));
     };
-    let mut hop = hop(&target.name, last).ok_or_else(|| wrong(format!("ProxyJump {last}: what host is that?")))?;
+    let mut hop =
+        hop(&target.name, last).ok_or_else(|| wrong(format!("ProxyJump {last}: what host is that?")))?;
     hop.known_hosts_file.clone_from(&target.known_hosts_file);
     hop.config_file.clone_from(&target.config_file);
     if !before.is_empty() {
@@ -332,7 +333,11 @@ fn hop(name: &str, text: &str) -> Option<Target> {
         },
     };
     let port = port.map(str::parse).transpose().ok()?;
-    (!address.is_empty()).then(|| Target { user, port, ..Target::new(&format!("{name} (by {address})"), address) })
+    (!address.is_empty()).then(|| Target {
+        user,
+        port,
+        ..Target::new(&format!("{name} (by {address})"), address)
+    })
 }
 
 #[cfg(test)]
@@ -349,7 +354,11 @@ mod tests {
             ("ssh://u@j:33/", Some("u"), "j", Some(33)),
         ] {
             let hop = hop("bm1", text).unwrap();
-            assert_eq!((hop.user.as_deref(), hop.address.as_str(), hop.port), (user, address, port), "{text}");
+            assert_eq!(
+                (hop.user.as_deref(), hop.address.as_str(), hop.port),
+                (user, address, port),
+                "{text}"
+            );
         }
         assert!(hop("bm1", "j:x").is_none() && hop("bm1", "u@").is_none());
     }

@@ -191,7 +191,9 @@ impl Error {
                 crate::command::quote(&file.display().to_string()),
                 crate::command::quote(address)
             ),
-            Self::HostKeyRevoked { .. } => String::from("give the host a new key; this one is not to be used"),
+            Self::HostKeyRevoked { .. } => {
+                String::from("give the host a new key; this one is not to be used")
+            }
             Self::AuthenticationFailed { user, host, address, .. } => format!(
                 "let a key in: ssh-copy-id {user}@{address}, or name one with `identityFile` under `ssh` of {host}; \
                  ocp2 logs in by key only"

@@ -138,8 +138,12 @@ impl KeyFile {
             PathBuf::from(name)
         };
         let read_public = |path: &Path| std::fs::read_to_string(path).ok().and_then(|t| public(&t));
-        let mut file =
-            Self { path: path.to_owned(), public: read_public(&beside(".pub")), certificate: None, private: None };
+        let mut file = Self {
+            path: path.to_owned(),
+            public: read_public(&beside(".pub")),
+            certificate: None,
+            private: None,
+        };
         match std::fs::read_to_string(path) {
             Ok(text) => file.take(Secret::new(text))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -151,7 +155,9 @@ impl KeyFile {
         file.certificate = std::iter::once(&beside("-cert.pub"))
             .chain(certificates)
             .filter_map(|path| russh::keys::load_openssh_certificate(path).ok())
-            .find(|certificate| file.public.as_ref().is_some_and(|key| key.key_data() == certificate.public_key()));
+            .find(|certificate| {
+                file.public.as_ref().is_some_and(|key| key.key_data() == certificate.public_key())
+            });
         Ok(Some(file))
     }
 
@@ -164,8 +170,11 @@ impl KeyFile {
         // OpenSSH's own format has the public key in the clear.
         if let Ok(key) = PrivateKey::from_openssh(text.expose()) {
             self.public = Some(key.public_key().clone());
-            self.private =
-                Some(if key.is_encrypted() { Source::Locked(self.path.clone(), text) } else { Source::Key(Arc::new(key)) });
+            self.private = Some(if key.is_encrypted() {
+                Source::Locked(self.path.clone(), text)
+            } else {
+                Source::Key(Arc::new(key))
+            });
             return Ok(());
         }
         match russh::keys::decode_secret_key(text.expose(), None) {
@@ -198,7 +207,12 @@ impl KeyFile {
             let certificates = held.iter().any(|one| matches!(one, AgentIdentity::Certificate { .. }));
             if let (false, Some(certificate)) = (certificates, self.certificate) {
                 let name = format!("certificate of {name}, by the agent");
-                offers.push(Identity { name, public: None, certificate: Some(certificate), source: Source::Agent });
+                offers.push(Identity {
+                    name,
+                    public: None,
+                    certificate: Some(certificate),
+                    source: Source::Agent,
+                });
             }
             offers.extend(held.into_iter().map(from_agent));
             return;
@@ -219,7 +233,8 @@ impl KeyFile {
 }
 
 fn public(text: &str) -> Option<PublicKey> {
-    text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).and_then(|line| {
-        PublicKey::from_openssh(line).ok()
-    })
+    text.lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'))
+        .and_then(|line| PublicKey::from_openssh(line).ok())
 }

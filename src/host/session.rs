@@ -236,10 +236,13 @@ impl Session {
         let (host, user) = (self.name().to_owned(), self.0.user.clone());
         match preamble.uid() {
             Some(0) => Error::NoBash { host, reason: said(format!("status {status}")) },
-            Some(_) => Error::SudoRefused { host, user, reason: said(format!("sudo ended with status {status}")) },
+            Some(_) => {
+                Error::SudoRefused { host, user, reason: said(format!("sudo ended with status {status}")) }
+            }
             None => {
                 let noise = preamble.noise();
-                let fallback = if noise.is_empty() { format!("the shell ended with status {status}") } else { noise };
+                let fallback =
+                    if noise.is_empty() { format!("the shell ended with status {status}") } else { noise };
                 Error::LoginRefused { host, user, reason: said(fallback) }
             }
         }

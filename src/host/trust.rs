@@ -68,7 +68,8 @@ impl Trust {
             other => vec![other],
         };
         let first = self.accepted.iter().map(PublicKey::algorithm).chain(self.known.algorithms());
-        let all = russh::Preferred::DEFAULT.key.iter().filter(|a| **a != Algorithm::Rsa { hash: None }).cloned();
+        let all =
+            russh::Preferred::DEFAULT.key.iter().filter(|a| **a != Algorithm::Rsa { hash: None }).cloned();
         let mut preferred: Vec<Algorithm> = Vec::new();
         for algorithm in first.flat_map(expand).chain(all.clone()) {
             // A recorded key of a type that cannot be negotiated must not end up in the offer.
@@ -84,7 +85,8 @@ impl Trust {
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
         let (host, address) = (self.host.clone(), self.name.clone());
         let algorithm = key.algorithm().as_str().to_owned();
-        if let Some((line, _)) = self.revoked.iter().find(|(_, revoked)| revoked.key_data() == key.key_data()) {
+        if let Some((line, _)) = self.revoked.iter().find(|(_, revoked)| revoked.key_data() == key.key_data())
+        {
             let (file, line) = (self.revoked_file.clone(), *line);
             return Decision::Refused(Error::HostKeyRevoked { host, address, fingerprint, file, line });
         }
@@ -147,9 +149,7 @@ fn revoked_keys(host: &str, file: Option<&Path>) -> Result<Vec<(usize, PublicKey
     }
     let text = String::from_utf8_lossy(&text);
     let keys = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
-    Ok(keys
-        .filter_map(|(line, text)| PublicKey::from_openssh(text).ok().map(|key| (line, key)))
-        .collect())
+    Ok(keys.filter_map(|(line, text)| PublicKey::from_openssh(text).ok().map(|key| (line, key))).collect())
 }
 
 /// Shares what is known with the handler that the handshake calls.

@@ -36,7 +36,8 @@ impl Sshd {
         let _ = fs::create_dir_all("/run/sshd");
         let port = free_port();
         let here = folder.path().display();
-        let host_keys = if lines.contains("HostKey ") { String::new() } else { format!("HostKey {here}/host_ed25519") };
+        let host_keys =
+            if lines.contains("HostKey ") { String::new() } else { format!("HostKey {here}/host_ed25519") };
         // With SHLVL bash takes itself for an inner shell and leaves the user's ~/.bashrc alone.
         fs::write(
             path("sshd_config"),
