@@ -7,6 +7,7 @@
 mod balancer;
 mod gateway;
 mod hosts;
+mod image;
 pub mod installer_inputs;
 mod machines;
 mod names;
@@ -18,6 +19,7 @@ mod removal;
 mod sighting;
 
 pub use hosts::kvm_proof;
+pub use image::{ImageRecord, ImageStep, image_step};
 pub use machines::{domain, iso_path};
 pub use phase::{Phase, STORY, questions};
 pub use place::Place;
