@@ -118,6 +118,14 @@ fn boot_script(
     links: &[Resource],
 ) -> Result<File, render::Error> {
     let nothing = Facts::default();
+    // What a setting was before was kept by the run that first changed it.
+    let links: Vec<Resource> = links
+        .iter()
+        .map(|link| match link {
+            Resource::Setting(setting) => Resource::Setting(Setting { before: None, ..setting.clone() }),
+            other => other.clone(),
+        })
+        .collect();
     let source = |resource: &Resource| {
         // From nothing there is nothing to be in conflict with.
         let changes = resource.changes(&nothing).unwrap_or_default();

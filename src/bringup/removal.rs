@@ -102,6 +102,7 @@ fn units(place: &Place, facts: &Facts) -> Vec<Change> {
                     quote(&unit)
                 ))
                 .line(Command::new("rm").args(["-f", &place.unit_file(name)]))
+                .line(Command::new("rm").args(["-rf", &place.run("")]))
                 .line("systemctl daemon-reload")
                 .line(format_args!("systemctl reset-failed {} 2>/dev/null || true", quote(&unit)));
             Change::shell(format!("unit {unit}"), "stop and delete", script)
@@ -122,7 +123,7 @@ fn network(place: &Place, facts: &Facts) -> Vec<Change> {
     ours.sort_by_key(|link| link.kind.as_deref() == Some("bridge"));
     for link in ours {
         let kind = link.kind.as_deref().unwrap_or("link");
-        let script = Script::new().line(Command::new("ip").args(["link", "delete", &link.name]));
+        let script = Script::new().line(Command::new("ip").args(["link", "delete", "dev", &link.name]));
         changes.push(Change::shell(format!("{kind} {}", link.name), "delete", script));
     }
     changes

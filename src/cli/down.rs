@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct Arguments {
     /// Inventory file
     #[arg(value_name = "INVENTORY")]
-    inventory: Option<PathBuf>,
+    positional: Option<PathBuf>,
     /// Keep the VMs' disks
     #[arg(long)]
     keep_volumes: bool,
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
-    let mut site = Site::open(global, arguments.inventory.as_deref()).await?;
+    let mut site = Site::open(global, arguments.positional.as_deref()).await?;
     let cluster = site.cluster()?;
     let options = Removal { keep_volumes: arguments.keep_volumes, packages: arguments.packages };
     let changes = |site: &Site| -> Vec<Vec<crate::resource::Change>> {

@@ -1,6 +1,6 @@
 //! The one place that maps errors to exit codes and prints them.
 
-use std::{error::Error as _, io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, process::ExitCode};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
@@ -57,9 +57,6 @@ pub(super) enum Failure {
     /// `plan --check` found differences; they were printed.
     #[error("the hosts differ from the inventory")]
     Differs,
-    /// A command run in the lab ended with this status.
-    #[error("the command ended with status {0}")]
-    Status(u8),
 }
 
 impl From<install::Error> for Failure {
@@ -82,7 +79,7 @@ impl Failure {
             Self::Install(install::Error::TimedOut { .. }) => 7,
             Self::Install(install::Error::Artefact { .. }) => 5,
             Self::Differs => 8,
-            Self::Status(status) => *status,
+            Self::Lab(error) if error.is_usage() => USAGE,
             Self::Install(_) | Self::Render(_) | Self::Lab(_) | Self::Local { .. } | Self::Declined => 1,
         }
     }
@@ -92,7 +89,7 @@ impl Failure {
         let style = Style::new(global.color, std::io::stderr().is_terminal());
         let error = style.bad("error:");
         match self {
-            Self::Status(_) | Self::Differs => {}
+            Self::Differs => {}
             Self::Load(LoadError::Invalid(problems)) | Self::Problems(problems) => {
                 for problem in problems.list() {
                     say(&diagnostic(problem, global.color));
@@ -148,8 +145,12 @@ fn engine_hint(error: &engine::Error) -> Option<String> {
     match error {
         engine::Error::Host(error) => error.hint(),
         engine::Error::Conflict { conflict, .. } => Some(conflict.fix.clone()),
-        engine::Error::Step { .. } => Some("mend the cause and run the same command again: it carries on here".into()),
-        engine::Error::Differs { .. } => Some("something on the host puts it back; `ocp2 plan` shows the difference".into()),
+        engine::Error::Step { .. } => {
+            Some("mend the cause and run the same command again: it carries on here".into())
+        }
+        engine::Error::Differs { .. } => {
+            Some("something on the host puts it back; `ocp2 plan` shows the difference".into())
+        }
         engine::Error::Locked { .. } => {
             Some("wait for it; the lock ends with its connection, or 30 s after its last sign of life".into())
         }

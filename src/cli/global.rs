@@ -43,7 +43,9 @@ impl Global {
     /// Returns the inventory's path: named once, or by the environment, or the default.
     pub(super) fn inventory(&self, positional: Option<&Path>) -> Result<PathBuf, Failure> {
         match (positional, &self.inventory) {
-            (Some(_), Some(_)) => Err(Failure::Usage("the inventory is named twice: as an argument and with -i".into())),
+            (Some(_), Some(_)) => {
+                Err(Failure::Usage("the inventory is named twice: as an argument and with -i".into()))
+            }
             (Some(path), None) => Ok(path.to_owned()),
             (None, Some(path)) => Ok(path.clone()),
             (None, None) => {
@@ -90,7 +92,8 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 
 /// Prints a result as JSON on stdout.
 pub(super) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let source = |error: serde_json::Error| Failure::Local { what: "writing the result".into(), source: error.into() };
+    let source =
+        |error: serde_json::Error| Failure::Local { what: "writing the result".into(), source: error.into() };
     print(&serde_json::to_string_pretty(value).map_err(source)?)
 }
 

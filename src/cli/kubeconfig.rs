@@ -18,12 +18,12 @@ use crate::{
 pub(super) struct Arguments {
     /// Inventory file
     #[arg(value_name = "INVENTORY")]
-    inventory: Option<PathBuf>,
+    positional: Option<PathBuf>,
 }
 
 /// Runs the command; the path of the kubeconfig is the result.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
-    let site = Site::open(global, arguments.inventory.as_deref()).await?;
+    let site = Site::open(global, arguments.positional.as_deref()).await?;
     let cluster = site.cluster()?;
     let credentials = install::fetch(&site.fleet, &cluster, &site.credentials_folder()).await?;
     print(&credentials.kubeconfig.display().to_string())

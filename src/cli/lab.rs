@@ -83,7 +83,8 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> 
 }
 
 fn screen(status: &Status) -> String {
-    let mut lines = vec![format!("the lab has {}; its mirror is {}", status.record.summary(), status.record.mirror)];
+    let mut lines =
+        vec![format!("the lab has {}; its mirror is {}", status.record.summary(), status.record.mirror)];
     for place in &status.places {
         let host = status.record.hosts.iter().find(|host| host.name == place.name);
         let address = host.map(|host| host.address.to_string()).unwrap_or_default();

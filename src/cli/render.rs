@@ -84,7 +84,12 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure>
     }
 }
 
-fn rendered(name: Name, cluster: &Cluster, loaded: &Loaded, arguments: &Arguments) -> Result<Vec<Rendered>, Failure> {
+fn rendered(
+    name: Name,
+    cluster: &Cluster,
+    loaded: &Loaded,
+    arguments: &Arguments,
+) -> Result<Vec<Rendered>, Failure> {
     let alone = |file: &str, text: String, secret| Rendered { host: None, file: file.into(), text, secret };
     match name {
         Name::InstallConfig => {
@@ -104,7 +109,12 @@ fn rendered(name: Name, cluster: &Cluster, loaded: &Loaded, arguments: &Argument
             continue;
         }
         let mut push = |file: &str, text: &str| {
-            all.push(Rendered { host: Some(host.name.clone()), file: file.into(), text: text.into(), secret: false });
+            all.push(Rendered {
+                host: Some(host.name.clone()),
+                file: file.into(),
+                text: text.into(),
+                secret: false,
+            });
         };
         if name == Name::Domain {
             for node in cluster.nodes_on(index) {
@@ -173,8 +183,12 @@ fn write(folder: &Path, one: &Rendered) -> Result<(), Failure> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(local(&folder))?;
     let path = folder.join(&one.file);
     let _ = std::fs::remove_file(&path);
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(local(&path))?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(local(&path))?;
     std::io::Write::write_all(&mut file, one.text.as_bytes()).map_err(local(&path))?;
     say(&format!("wrote {}", path.display()));
     Ok(())

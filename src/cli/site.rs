@@ -58,7 +58,8 @@ impl Site {
         let hosts = loaded.inventory.hosts.iter().enumerate();
         let hosts = hosts.map(|(index, host)| Ok((target(host), bringup::questions(&assumed, index)?)));
         let hosts = hosts.collect::<Result<Vec<_>, Failure>>()?;
-        let keyring = if std::io::stdin().is_terminal() { Keyring::new(Terminal) } else { Keyring::new(Refuse) };
+        let keyring =
+            if std::io::stdin().is_terminal() { Keyring::new(Terminal) } else { Keyring::new(Refuse) };
         let (fleet, lost) = Fleet::reach(&assumed.name, hosts, &keyring, sink, watch_interrupt()).await;
         Ok((Self { loaded, fleet, assumed, path }, lost))
     }
@@ -69,7 +70,9 @@ impl Site {
         let mut findings = Vec::new();
         for member in self.fleet.members() {
             let host = member.session.name().to_owned();
-            let Some(index) = self.assumed.hosts.iter().position(|assumed| assumed.name == host) else { continue };
+            let Some(index) = self.assumed.hosts.iter().position(|assumed| assumed.name == host) else {
+                continue;
+            };
             match bringup::sighting(&self.assumed, index, &member.facts) {
                 Ok(underlay) => {
                     seen.insert(host, underlay);

@@ -9,7 +9,8 @@ use crate::{
     cli::{
         failure::Failure,
         global::{Global, Output, print, print_json, say},
-        plan, site::Site,
+        plan,
+        site::Site,
     },
     cluster::{Cluster, Method},
     engine::Event,
@@ -21,7 +22,7 @@ use crate::{
 pub(super) struct Arguments {
     /// Inventory file
     #[arg(value_name = "INVENTORY")]
-    inventory: Option<PathBuf>,
+    positional: Option<PathBuf>,
     /// Stop after this phase
     #[arg(long, value_name = "PHASE", value_parser = phase)]
     until: Option<Phase>,
@@ -52,7 +53,7 @@ struct PhaseOutcome {
 
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
-    let mut site = Site::open(global, arguments.inventory.as_deref()).await?;
+    let mut site = Site::open(global, arguments.positional.as_deref()).await?;
     site.say_warnings();
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;
@@ -61,7 +62,9 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Fai
     let mut phases = Vec::new();
     for phase in STORY.into_iter().take_while(|phase| *phase <= until) {
         if phase > Phase::Machines && matches!(cluster.install.method, Method::Iso(_)) {
-            say("The VMs boot from your ISO; its own service (the Assisted Installer) installs from here on.");
+            say(
+                "The VMs boot from your ISO; its own service (the Assisted Installer) installs from here on.",
+            );
             break;
         }
         (site.sink())(Event::Phase { phase: phase.name(), title: phase.title() });
@@ -76,7 +79,9 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Fai
         finish(&site, &cluster).await?;
     }
     match global.output {
-        Output::Json => print_json(&Outcome { api_version: "ocp2/v1", cluster: cluster.name, changed, phases }),
+        Output::Json => {
+            print_json(&Outcome { api_version: "ocp2/v1", cluster: cluster.name, changed, phases })
+        }
         Output::Text if changed == 0 => print("Nothing to change: the hosts are as the inventory says."),
         Output::Text => Ok(()),
     }
@@ -93,8 +98,12 @@ async fn bring_about(site: &mut Site, phase: Phase) -> Result<usize, Failure> {
             let pull_secret = site.loaded.pull_secret.clone();
             Ok(install::bring_image(&mut site.fleet, &cluster, pull_secret.as_ref()).await?)
         }
-        Phase::Bootstrap => Ok(usize::from(install::wait(&mut site.fleet, &cluster, Milestone::Bootstrap).await?)),
-        Phase::Install => Ok(usize::from(install::wait(&mut site.fleet, &cluster, Milestone::Install).await?)),
+        Phase::Bootstrap => {
+            Ok(usize::from(install::wait(&mut site.fleet, &cluster, Milestone::Bootstrap).await?))
+        }
+        Phase::Install => {
+            Ok(usize::from(install::wait(&mut site.fleet, &cluster, Milestone::Install).await?))
+        }
         Phase::Hosts | Phase::Overlay | Phase::Nat | Phase::Names | Phase::Balancer | Phase::Machines => {
             site.preflight(&cluster)?;
             let wanted = site.wanted(phase, &cluster)?;

@@ -33,7 +33,7 @@ enum Command {
     List {
         /// Inventory file
         #[arg(value_name = "INVENTORY")]
-        inventory: Option<PathBuf>,
+        positional: Option<PathBuf>,
     },
     /// Start VMs
     Start(Names),
@@ -95,7 +95,7 @@ impl State {
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
-        Command::List { inventory } => list(global, inventory).await,
+        Command::List { positional } => list(global, positional).await,
         Command::Start(names) => act(global, &names.names, Verb::Start).await,
         Command::Stop(names) => act(global, &names.names, Verb::Stop).await,
         Command::Restart(names) => act(global, &names.names, Verb::Restart).await,
@@ -123,7 +123,11 @@ fn states(site: &Site) -> BTreeMap<String, BTreeMap<String, DomainState>> {
     site.fleet.members().iter().map(|m| (m.session.name().to_owned(), domains(&m.facts))).collect()
 }
 
-fn vm<'a>(cluster: &'a Cluster, node: &'a Node, states: &BTreeMap<String, BTreeMap<String, DomainState>>) -> Vm<'a> {
+fn vm<'a>(
+    cluster: &'a Cluster,
+    node: &'a Node,
+    states: &BTreeMap<String, BTreeMap<String, DomainState>>,
+) -> Vm<'a> {
     let host = &cluster.hosts[node.host].name;
     let state = match states.get(host).map(|domains| domains.get(&cluster.domain_name(node))) {
         None => State::Unknown,
@@ -149,7 +153,7 @@ fn vm<'a>(cluster: &'a Cluster, node: &'a Node, states: &BTreeMap<String, BTreeM
 
 fn table(vms: &[Vm]) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(["NAME", "ROLE", "HOST", "STATE", "IP", "MAC", "VCPUS", "MEMORY", "DISK", "MTU"]);
     for vm in vms {
         table.add_row([
@@ -195,7 +199,9 @@ async fn act(global: &Global, names: &[String], verb: Verb) -> Result<(), Failur
             (Verb::Start, Some(DomainState::Off)) | (Verb::Restart, Some(DomainState::Off)) => {
                 (Call::StartDomain { domain: domain.clone() }, "start")
             }
-            (Verb::Start, Some(DomainState::Paused)) => (Call::ResumeDomain { domain: domain.clone() }, "resume"),
+            (Verb::Start, Some(DomainState::Paused)) => {
+                (Call::ResumeDomain { domain: domain.clone() }, "resume")
+            }
             (Verb::Start, Some(DomainState::Running)) | (Verb::Stop, Some(DomainState::Off)) => continue,
             (Verb::Stop, Some(_)) => (Call::ShutdownDomain { domain: domain.clone() }, "power off"),
             (Verb::Restart, Some(_)) => (Call::RebootDomain { domain: domain.clone() }, "reboot"),

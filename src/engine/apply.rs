@@ -1,6 +1,6 @@
 //! Carrying out the changes of one host.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use crate::{
     command::Script,
@@ -56,7 +56,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn shell(&mut self, changes: &[Change], first: usize, of: usize) -> Result<(), Error> {
+    async fn shell(&self, changes: &[Change], first: usize, of: usize) -> Result<(), Error> {
         let mut script = lock::at_work(self.cluster).line("set -eu -o pipefail");
         for (index, change) in changes.iter().enumerate() {
             if let Action::Shell(source) = &change.action {
@@ -68,10 +68,10 @@ impl Applier<'_> {
                     .line(")");
             }
         }
-        let progress = Arc::new(Mutex::new((0_usize, String::new())));
+        let progress = Mutex::new((0_usize, String::new()));
         let output = {
-            let (progress, host) = (Arc::clone(&progress), self.session.name().to_owned());
-            let line = move |line: &str| {
+            let host = self.session.name().to_owned();
+            let line = |line: &str| {
                 let Ok(mut progress) = progress.lock() else { return };
                 if let Some(index) = line.strip_prefix(STEP).and_then(|index| index.parse::<usize>().ok()) {
                     *progress = (index, String::new());

@@ -68,7 +68,9 @@ impl Fleet {
     ) -> (Self, Option<Error>) {
         let tasks: Vec<_> = hosts
             .into_iter()
-            .map(|(target, questions)| tokio::spawn(join(target, questions, keyring.clone(), Arc::clone(&sink))))
+            .map(|(target, questions)| {
+                tokio::spawn(join(target, questions, keyring.clone(), Arc::clone(&sink)))
+            })
             .collect();
         let (mut members, mut errors) = (Vec::new(), Vec::new());
         for task in join_all(tasks).await {

@@ -42,7 +42,7 @@ impl Lock {
         let mut lock = Self { beats: Vec::new() };
         for session in sessions {
             let mut process = session.spawn(&holding(cluster, holder)).await?;
-            match process.line().await?.as_deref() {
+            match process.line().await.as_deref() {
                 Some("locked") => lock.beats.push(tokio::spawn(beat(process))),
                 Some(other) => {
                     let holder = other.strip_prefix("held ").unwrap_or(other).to_owned();
@@ -59,7 +59,7 @@ impl Lock {
     }
 }
 
-async fn beat(mut process: Process) {
+async fn beat(process: Process) {
     while process.write(b"\n").await.is_ok() {
         tokio::time::sleep(BEAT).await;
     }

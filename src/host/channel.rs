@@ -24,10 +24,14 @@ impl Channel {
         self.write.exec(true, command).await
     }
 
-    /// Lends both ends, to write while reading: a host that waits for us to read may be the one
-    /// we wait for to read.
-    pub fn halves(&mut self) -> (&mut ChannelReadHalf, &ChannelWriteHalf<Msg>) {
-        (&mut self.read, &self.write)
+    /// Lends the end that reads.
+    pub fn read(&mut self) -> &mut ChannelReadHalf {
+        &mut self.read
+    }
+
+    /// Shares the end that writes.
+    pub fn writer(&self) -> Arc<ChannelWriteHalf<Msg>> {
+        Arc::clone(&self.write)
     }
 }
 
@@ -48,7 +52,7 @@ impl Drop for Channel {
 #[derive(Debug, Default)]
 pub(super) struct End {
     status: Option<i32>,
-    pub refused: bool,
+    refused: bool,
 }
 
 impl End {
@@ -60,6 +64,11 @@ impl End {
             ChannelMsg::Failure => self.refused = true,
             _ => {}
         }
+    }
+
+    /// Tells whether sshd would not even start the command.
+    pub fn refused(&self) -> bool {
+        self.refused
     }
 
     /// Returns the status. Without one the command did not end: the connection did.
@@ -83,6 +92,6 @@ fn number(signal: &Sig) -> i32 {
         Sig::PIPE => 13,
         Sig::ALRM => 14,
         Sig::TERM => 15,
-        _ => 127,
+        Sig::Custom(_) => 127,
     }
 }

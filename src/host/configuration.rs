@@ -225,12 +225,8 @@ fn without_ssh(target: &Target) -> Result<Configuration, String> {
         target.port.unwrap_or(22),
         target.user.clone().or_else(|| std::env::var("USER").ok()).ok_or("no user")?
     );
-    for name in DEFAULT_IDENTITIES {
-        text.push_str(&format!("identityfile ~/.ssh/{name}\n"));
-    }
-    if let Some(hops) = &target.proxy_jump {
-        text.push_str(&format!("proxyjump {hops}\n"));
-    }
+    text.extend(DEFAULT_IDENTITIES.map(|name| format!("identityfile ~/.ssh/{name}\n")));
+    text.extend(target.proxy_jump.as_ref().map(|hops| format!("proxyjump {hops}\n")));
     parse(&text)
 }
 

@@ -334,8 +334,8 @@ fn hop(name: &str, text: &str) -> Option<Target> {
     };
     let port = port.map(str::parse).transpose().ok()?;
     (!address.is_empty()).then(|| Target {
-        user,
         port,
+        user,
         ..Target::new(&format!("{name} (by {address})"), address)
     })
 }

@@ -1,6 +1,6 @@
 //! What can go wrong on the way to a host and on it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A failure on one host. Every variant says which.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -50,7 +50,7 @@ pub enum Error {
         /// Its fingerprint.
         fingerprint: String,
         /// File with the recorded key.
-        file: PathBuf,
+        file: Box<Path>,
         /// Line of the recorded key.
         line: usize,
     },
@@ -138,6 +138,26 @@ pub enum Error {
         /// All of standard error.
         stderr: String,
     },
+    /// The host has no libvirt, or it does not run.
+    #[error("{host}: no way to libvirt: {reason}")]
+    HypervisorMissing {
+        /// Host.
+        host: String,
+        /// What came instead.
+        reason: String,
+    },
+    /// libvirt refused or failed.
+    #[error("{host}: {what} failed: {message}")]
+    Hypervisor {
+        /// Host.
+        host: String,
+        /// What was tried.
+        what: String,
+        /// libvirt's number for it (`virErrorNumber`), 0 where it is none of libvirt's.
+        code: u32,
+        /// What libvirt said.
+        message: String,
+    },
 }
 
 /// Long error output is kept whole in the field; the message has its end, where the reason is.
@@ -161,7 +181,9 @@ impl Error {
             | Self::NoBash { host, .. }
             | Self::ConnectionLost { host, .. }
             | Self::ChannelRefused { host, .. }
-            | Self::CommandFailed { host, .. } => host,
+            | Self::CommandFailed { host, .. }
+            | Self::HypervisorMissing { host, .. }
+            | Self::Hypervisor { host, .. } => host,
         }
     }
 
@@ -174,7 +196,18 @@ impl Error {
     /// Tells whether the host was not reached, not trusted or did not let the user in.
     #[must_use]
     pub fn is_access(&self) -> bool {
-        !matches!(self, Self::NoBash { .. } | Self::ChannelRefused { .. } | Self::CommandFailed { .. })
+        matches!(
+            self,
+            Self::Configuration { .. }
+                | Self::Unreachable { .. }
+                | Self::HostKeyUnknown { .. }
+                | Self::HostKeyChanged { .. }
+                | Self::HostKeyRevoked { .. }
+                | Self::AuthenticationFailed { .. }
+                | Self::LoginRefused { .. }
+                | Self::SudoRefused { .. }
+                | Self::ConnectionLost { .. }
+        )
     }
 
     /// Returns what the user can do about it.
@@ -206,6 +239,10 @@ impl Error {
             Self::ChannelRefused { .. } => {
                 String::from("look at MaxSessions and AllowTcpForwarding in the host's sshd_config")
             }
+            Self::HypervisorMissing { .. } => String::from(
+                "install libvirt-daemon-system (apt) or libvirt-daemon-driver-qemu and libvirt-daemon (dnf), \
+                 and start libvirtd or virtqemud",
+            ),
             _ => return None,
         })
     }

@@ -114,8 +114,8 @@ fn entries(text: &str) -> impl Iterator<Item = (usize, Entry<'_>)> {
             return None;
         }
         let (marker, line) = match line.strip_prefix('@') {
-            Some(marked) => {
-                let (marker, rest) = marked.split_once(blank)?;
+            Some(tail) => {
+                let (marker, rest) = tail.split_once(blank)?;
                 (Some(marker), rest.trim_start_matches(blank))
             }
             None => (None, line),
@@ -198,13 +198,13 @@ pub(super) fn append(file: &Path, name: &str, key: &PublicKey, hash: bool) -> io
     }
     let mut out = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(file)?;
     out.lock()?;
-    let mut line = String::new();
+    let mut line = "";
     if out.seek(SeekFrom::End(0))? > 0 {
         out.seek(SeekFrom::End(-1))?;
         let mut last = [0];
         out.read_exact(&mut last)?;
         if last != *b"\n" {
-            line.push('\n');
+            line = "\n";
         }
     }
     let text = key.to_openssh().map_err(io::Error::other)?;
@@ -212,8 +212,7 @@ pub(super) fn append(file: &Path, name: &str, key: &PublicKey, hash: bool) -> io
     let mut words = text.split(' ');
     let (kind, blob) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let name = if hash { hash_name(name)? } else { name.to_owned() };
-    line.push_str(&format!("{name} {kind} {blob}\n"));
-    out.write_all(line.as_bytes())?;
+    out.write_all(format!("{line}{name} {kind} {blob}\n").as_bytes())?;
     out.unlock()
 }
 

@@ -4,6 +4,8 @@
 //! script travels on stdin. It says everything in a way that bash, dash, fish and csh read
 //! alike: one word in single quotes, without `!`, backslash-quote or a newline.
 
+use bytes::Bytes;
+
 /// Printed by the user's shell, with the uid.
 const USER: &str = "ocp2:user:";
 /// Printed by bash, as root, before anything of the script.
@@ -39,6 +41,11 @@ pub(super) fn wrap(source: &str) -> String {
     format!("{{ :\n{source}\n}}\n")
 }
 
+/// Makes the line of base64 that [`SPAWN`] reads.
+pub(super) fn line(source: &str) -> String {
+    data_encoding::BASE64.encode(source.as_bytes()) + "\n"
+}
+
 /// Splits the script's own output from what came before.
 #[derive(Debug, Default)]
 pub(super) struct Preamble {
@@ -49,11 +56,11 @@ pub(super) struct Preamble {
 
 impl Preamble {
     /// Takes what arrived; returns what of it is the script's own.
-    pub fn take<'a>(&mut self, data: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
+    pub fn take(&mut self, data: Bytes) -> Bytes {
         if self.begun {
-            return std::borrow::Cow::Borrowed(data);
+            return data;
         }
-        self.noise.extend_from_slice(data);
+        self.noise.extend_from_slice(&data);
         let mut start = 0;
         while let Some(length) = self.noise[start..].iter().position(|&byte| byte == b'\n') {
             let line = String::from_utf8_lossy(&self.noise[start..start + length]).into_owned();
@@ -62,13 +69,13 @@ impl Preamble {
                 self.uid = uid.trim().parse().ok();
             } else if line == BEGIN && self.uid.is_some() {
                 self.begun = true;
-                return std::borrow::Cow::Owned(self.noise.split_off(start));
+                return Bytes::from(self.noise.split_off(start));
             }
         }
         if self.noise.len() > MOST_NOISE {
             self.noise.drain(..start.max(MOST_NOISE / 2));
         }
-        std::borrow::Cow::Borrowed(&[])
+        Bytes::new()
     }
 
     /// Tells whether the script was started.
@@ -93,11 +100,11 @@ mod tests {
 
     #[test]
     fn noise_is_cut_off_however_it_is_split() {
-        let all = b"Welcome!\nlast\nocp2:user:0\nocp2:begin\nocp2:begin\nout";
+        let all: &'static [u8] = b"Welcome!\nlast\nocp2:user:0\nocp2:begin\nocp2:begin\nout";
         for at in 0..all.len() {
             let mut preamble = Preamble::default();
-            let mut out = preamble.take(&all[..at]).into_owned();
-            out.extend_from_slice(&preamble.take(&all[at..]));
+            let mut out = preamble.take(Bytes::from_static(&all[..at])).to_vec();
+            out.extend_from_slice(&preamble.take(Bytes::from_static(&all[at..])));
             assert_eq!(String::from_utf8(out).unwrap(), "ocp2:begin\nout", "split at {at}");
             assert_eq!(preamble.uid(), Some(0));
         }
@@ -106,7 +113,7 @@ mod tests {
     #[test]
     fn without_the_marker_everything_is_noise() {
         let mut preamble = Preamble::default();
-        assert!(preamble.take(b"This account is not available.\n").is_empty());
+        assert!(preamble.take(Bytes::from_static(b"This account is not available.\n")).is_empty());
         assert!(!preamble.begun());
         assert_eq!(preamble.noise(), "This account is not available.");
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use russh::{ChannelMsg, ChannelOpenFailure, client::Handle};
+use russh::{ChannelOpenFailure, client::Handle};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Semaphore,
@@ -10,9 +10,10 @@ use tokio::{
 };
 
 use super::{
-    Error, Keyring, Output, Target,
-    channel::{Channel, End},
+    Error, Keyring, Output, Process, Target,
+    channel::Channel,
     connection::{self, Client, Connected, Fate},
+    pipe::{Lines, Pipe},
     preamble::{self, Preamble},
 };
 use crate::command::Script;
@@ -36,10 +37,6 @@ const CHANNELS: usize = 8;
 
 /// How long a host may take to open a channel.
 const OPENING: Duration = Duration::from_secs(30);
-
-/// How long output may still come after the command's end: a child that kept the pipe open
-/// must not keep us.
-const AFTERMATH: Duration = Duration::from_secs(5);
 
 impl Session {
     /// Connects to a host, verifies its key and logs in.
@@ -119,53 +116,41 @@ impl Session {
         input: Vec<u8>,
         mut line: impl FnMut(&str) + Send,
     ) -> Result<Output, Error> {
-        let mut channel = self.exec(command).await?;
-        let mut lines = Lines::default();
-        let (mut preamble, mut end) = (Preamble::default(), End::default());
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        {
-            let (read, write) = channel.halves();
-            let feed = async {
-                // A host that stopped reading is no error of its own: its exit status says why.
-                if write.data_bytes(input).await.is_ok() {
-                    let _ = write.eof().await;
-                }
-            };
-            tokio::pin!(feed);
-            let mut fed = false;
-            loop {
-                let limit = if end.status().is_some() { AFTERMATH } else { Duration::MAX };
-                let message = tokio::select! {
-                    () = &mut feed, if !fed => {
-                        fed = true;
-                        continue;
+        let mut pipe = Pipe::open(self, command).await?;
+        let writer = pipe.writer();
+        let feed = async {
+            // A host that stopped reading is no error of its own: its exit status says why.
+            if writer.data_bytes(input).await.is_ok() {
+                let _ = writer.eof().await;
+            }
+        };
+        tokio::pin!(feed);
+        let (mut done, mut lines, mut stdout) = (false, Lines::default(), Vec::new());
+        loop {
+            tokio::select! {
+                () = &mut feed, if !done => done = true,
+                data = pipe.next() => match data {
+                    Some(data) => {
+                        lines.take(&data, &mut line);
+                        stdout.extend_from_slice(&data);
                     }
-                    message = timeout(limit, read.wait()) => message,
-                };
-                let Ok(Some(message)) = message else { break };
-                end.note(&message);
-                match message {
-                    ChannelMsg::Data { data } => {
-                        let own = preamble.take(&data);
-                        lines.take(&own, &mut line);
-                        stdout.extend_from_slice(&own);
-                    }
-                    ChannelMsg::ExtendedData { data, ext: 1 } => stderr.extend_from_slice(&data),
-                    ChannelMsg::Close | ChannelMsg::Failure => break,
-                    _ => {}
-                }
+                    None => break,
+                },
             }
         }
         lines.finish(&mut line);
-        let stderr = String::from_utf8_lossy(&stderr).into_owned();
-        if end.refused {
-            return Err(self.login_refused(String::from("sshd refuses to run commands")));
-        }
-        let Some(status) = end.status() else { return Err(self.lost()) };
-        if preamble.begun() {
-            return Ok(Output { status, stdout, stderr });
-        }
-        Err(self.never_began(&preamble, &stderr, status))
+        let (status, stderr) = pipe.outcome()?;
+        Ok(Output { status, stdout, stderr })
+    }
+
+    /// Starts a long-running root process whose stdin stays open, with the script's own commands
+    /// reading from it. The script is best short: it travels as one line that is read byte by byte.
+    ///
+    /// # Errors
+    /// [`Error::ConnectionLost`] and [`Error::ChannelRefused`]; what else there is shows in
+    /// [`Process::wait`].
+    pub async fn spawn(&self, script: &Script) -> Result<Process, Error> {
+        Process::start(self, script).await
     }
 
     /// Opens a channel and starts a command on it, without waiting for the answer to the second.
@@ -223,8 +208,12 @@ impl Session {
         Error::ChannelRefused { host: self.name().to_owned(), what: what.to_owned(), reason }
     }
 
-    fn login_refused(&self, reason: String) -> Error {
-        Error::LoginRefused { host: self.name().to_owned(), user: self.0.user.clone(), reason }
+    pub(super) fn login_refused(&self, reason: &str) -> Error {
+        Error::LoginRefused {
+            host: self.name().to_owned(),
+            user: self.0.user.clone(),
+            reason: reason.to_owned(),
+        }
     }
 
     /// Finds out why a script was not started, by how far its preamble got.
@@ -252,29 +241,5 @@ impl Session {
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Session({}@{})", self.0.user, self.name())
-    }
-}
-
-/// Cuts a stream into lines.
-#[derive(Debug, Default)]
-struct Lines(Vec<u8>);
-
-impl Lines {
-    fn take(&mut self, data: &[u8], line: &mut impl FnMut(&str)) {
-        let mut rest = data;
-        while let Some(at) = rest.iter().position(|&byte| byte == b'\n') {
-            self.0.extend_from_slice(&rest[..at]);
-            line(&String::from_utf8_lossy(&self.0));
-            self.0.clear();
-            rest = &rest[at + 1..];
-        }
-        self.0.extend_from_slice(rest);
-    }
-
-    /// Passes on the last line, if nothing ended it.
-    fn finish(&mut self, line: &mut impl FnMut(&str)) {
-        if !self.0.is_empty() {
-            line(&String::from_utf8_lossy(&std::mem::take(&mut self.0)));
-        }
     }
 }

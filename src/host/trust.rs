@@ -97,7 +97,7 @@ impl Trust {
                 Decision::Refused(Error::HostKeyRevoked { host, address, fingerprint, file, line })
             }
             Verdict::Changed(recorded) => {
-                let (file, line) = (recorded.file.clone(), recorded.line);
+                let (file, line) = (recorded.file.as_path().into(), recorded.line);
                 Decision::Refused(Error::HostKeyChanged { host, address, algorithm, fingerprint, file, line })
             }
             Verdict::Unknown if self.accepted.as_ref().is_some_and(|a| a.key_data() == key.key_data()) => {

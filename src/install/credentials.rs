@@ -2,7 +2,12 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use crate::{bringup::Place, cluster::Cluster, engine::Fleet, install::{Error, installer}};
+use crate::{
+    bringup::Place,
+    cluster::Cluster,
+    engine::Fleet,
+    install::{Error, installer},
+};
 
 /// Files that open the cluster, on the workstation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +78,8 @@ fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
     let local = |source| Error::Local { path: path.display().to_string(), source };
     let new = path.with_extension("new");
     let _ = std::fs::remove_file(&new);
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(local)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(local)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(local)?;
     std::fs::rename(&new, path).map_err(local)
 }

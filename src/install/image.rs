@@ -74,8 +74,16 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
     let changes = match (&cluster.install.method, &inputs.install_config, &inputs.agent_config) {
         (Method::Agent, Some(install_config), Some(agent_config)) => {
             vec![
-                Change::shell("openshift-install".into(), &format!("get {}", cluster.version), installer::getting(cluster, &place)),
-                Change::shell("boot image".into(), "make it (openshift-install agent create image)", creating(cluster, &place, install_config, agent_config)),
+                Change::shell(
+                    "openshift-install".into(),
+                    &format!("get {}", cluster.version),
+                    installer::getting(cluster, &place),
+                ),
+                Change::shell(
+                    "boot image".into(),
+                    "make it (openshift-install agent create image)",
+                    creating(cluster, &place, install_config, agent_config),
+                ),
             ]
         }
         (Method::Iso(iso), ..) if iso.contains("://") => {
@@ -102,7 +110,8 @@ async fn apply_on(fleet: &mut Fleet, host: usize, changes: Vec<Change>) -> Resul
 fn creating(cluster: &Cluster, place: &Place, install_config: &Secret, agent_config: &str) -> Script {
     let (assets, pool) = (installer::assets(place), cluster.machines.pool.display().to_string());
     let iso = iso_path(cluster);
-    let write = |name: &str| Command::new("install").args(["-m", "600", "/dev/stdin", &format!("{assets}/{name}")]);
+    let write =
+        |name: &str| Command::new("install").args(["-m", "600", "/dev/stdin", &format!("{assets}/{name}")]);
     Script::new()
         .line(format_args!("umask 077; rm -rf {0}; install -d -m 700 {0}", quote(&assets)))
         .feed(install_config, &write("install-config.yaml"))
@@ -117,7 +126,18 @@ fn downloading(cluster: &Cluster, url: &str) -> Script {
     let part = format!("{iso}.part");
     Script::new()
         .line(format_args!("umask 077; [ -d {0} ] || install -d -m 711 {0}", quote(&pool)))
-        .line(Command::new("curl").args(["-fsSL", "--retry", "3", "--connect-timeout", "15", "-C", "-", "-o", &part, url]))
+        .line(Command::new("curl").args([
+            "-fsSL",
+            "--retry",
+            "3",
+            "--connect-timeout",
+            "15",
+            "-C",
+            "-",
+            "-o",
+            &part,
+            url,
+        ]))
         .line(Command::new("mv").args(["-f", &part, &iso]))
 }
 
@@ -135,7 +155,8 @@ fn recording(cluster: &Cluster, place: &Place, inputs: &str) -> Script {
 
 async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str) -> Result<(), Error> {
     let (session, sink) = (&fleet.members()[0].session, fleet.sink());
-    let total = tokio::fs::metadata(path).await.map_err(|source| Error::Local { path: path.into(), source })?.len();
+    let total =
+        tokio::fs::metadata(path).await.map_err(|source| Error::Local { path: path.into(), source })?.len();
     let progress = |done| {
         let (host, what) = (session.name().to_owned(), "boot image".to_owned());
         sink(Event::Transfer { host, what, done, total: Some(total) });
@@ -156,17 +177,20 @@ async fn copy(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(
     let Some(known) = ImageRecord::read(cluster, &first.facts) else { return Ok(()) };
     let sink = fleet.sink();
     let copies = hosts.iter().map(|&host| {
-        let (from, to, iso, folder, known) = (&first.session, &fleet.members()[host].session, &iso, &folder, &known);
+        let (from, to, iso, folder, known) =
+            (&first.session, &fleet.members()[host].session, &iso, &folder, &known);
         async move {
             let progress = |done| {
                 let (host, what) = (to.name().to_owned(), "boot image".to_owned());
                 sink(Event::Transfer { host, what, done, total: Some(known.size) });
             };
-            let script = Script::new().line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(folder)));
+            let script =
+                Script::new().line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(folder)));
             to.run(&script, |_| {}).await?.checked(to.name(), "making the pool's folder")?;
             let digest = from.copy_to(iso, to, iso, progress).await?;
             if digest != known.sha256 {
-                let reason = format!("its checksum is {digest}, but it was {} when it was made", known.sha256);
+                let reason =
+                    format!("its checksum is {digest}, but it was {} when it was made", known.sha256);
                 return Err(Error::Artefact { host: from.name().to_owned(), path: iso.clone(), reason });
             }
             Ok(())

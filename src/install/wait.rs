@@ -51,7 +51,8 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
     }
     fleet.lock().await?;
     let assets = installer::assets(&place);
-    let run = installer::running(cluster, &place, &["agent", "wait-for", milestone.target(), "--dir", &assets]);
+    let run =
+        installer::running(cluster, &place, &["agent", "wait-for", milestone.target(), "--dir", &assets]);
     let script = Script::new()
         .line("exec 2>&1")
         .line(format_args!("{run} && {{ date -u +%FT%TZ > {0}.new; mv -f {0}.new {0}; }}", quote(&file)));

@@ -49,13 +49,13 @@ impl Bridge {
     fn script(&self) -> Script {
         let ip = |words: &[&str]| Command::new("ip").args(words);
         let (name, mac, mtu) = (self.name.as_str(), self.mac.to_string(), self.mtu.to_string());
-        let add = ip(&["link", "add", name, "address", &mac, "type", "bridge"]);
+        let add = ip(&["link", "add", "name", name, "address", &mac, "type", "bridge"]);
         Script::new()
             .line(format_args!("[ -e /sys/class/net/{name} ] || {add}"))
-            .line(ip(&["link", "set", name, "alias", &self.alias, "address", &mac, "mtu", &mtu]))
-            .line(ip(&["link", "set", name, "type", "bridge", "stp_state", "0", "forward_delay", "0"]))
+            .line(ip(&["link", "set", "dev", name, "alias", &self.alias, "address", &mac, "mtu", &mtu]))
+            .line(ip(&["link", "set", "dev", name, "type", "bridge", "stp_state", "0", "forward_delay", "0"]))
             .line(ip(&["address", "replace", &self.address.to_string(), "dev", name]))
-            .line(ip(&["link", "set", name, "up"]))
+            .line(ip(&["link", "set", "dev", name, "up"]))
     }
 
     fn differences(&self, seen: &LinkSeen) -> Vec<Detail> {

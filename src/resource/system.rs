@@ -52,7 +52,7 @@ command -v nmstatectl >/dev/null && echo nmstatectl=yes
 [ "$(cat /sys/fs/selinux/enforce 2>/dev/null)" = 1 ] && echo selinux=yes
 f=/etc/resolv.conf; if grep -q '^nameserver 127\.0\.0\.53' $f 2>/dev/null; then f=/run/systemd/resolve/resolv.conf; fi
 while read -r k v _; do [ "$k" = nameserver ] && echo "resolver=$v"; done < $f 2>/dev/null
-if compgen -G '/sys/class/net/*/brport' >/dev/null || unshare -n sh -c 'ip link add b type bridge && ip link add v type vxlan id 1 dstport 4789 local 192.0.2.1' 2>/dev/null; then echo overlay=yes; fi
+if compgen -G '/sys/class/net/*/brport' >/dev/null || unshare -n sh -c 'ip link add name ocp2-br type bridge && ip link add name ocp2-vx type vxlan id 1 dstport 4789 local 192.0.2.1' 2>/dev/null; then echo overlay=yes; fi
 space() { d=$1; while [ ! -d "$d" ]; do d=${d%/*}; d=${d:-/}; done; df -Pk "$d" | { read -r _; read -r _ t _ a _; printf 'space=%s %s %s\n' "$t" "$a" "$1"; }; }"#;
 
 /// Returns the probe's source.

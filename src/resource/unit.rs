@@ -15,6 +15,9 @@ pub struct Unit {
     /// What it has to be running, for units of ours.
     pub runs: Option<Reload>,
     /// Folder where the state found first is kept, for units that are not ours.
+    ///
+    /// Such a daemon only has to be enabled: its socket starts it on demand,
+    /// and libvirt's end themselves when nobody needs them.
     pub before: Option<String>,
 }
 
@@ -110,7 +113,9 @@ impl Unit {
             differences.extend(Detail::field("enabled", Some(shown(&seen.file)), "enabled"));
             script = script.line(Command::new("systemctl").args(["enable", "--quiet", &self.name]));
         }
-        if !seen.is_active() {
+        if self.before.is_some() {
+            script = script.line(systemctl("start"));
+        } else if !seen.is_active() {
             differences.extend(Detail::field("state", Some(shown(&seen.active)), "active"));
             script = script.line(systemctl("restart"));
         } else if let Some(runs) = &self.runs {

@@ -64,7 +64,7 @@ impl Vxlan {
         // Identifier, port and learning are set at birth: such a link is made anew.
         let mut script = Script::new();
         if !fixed.is_empty() {
-            script = script.line(Command::new("ip").args(["link", "delete", &self.name]));
+            script = script.line(Command::new("ip").args(["link", "delete", "dev", &self.name]));
             differences.splice(0..0, fixed);
         }
         let summary = differences.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
@@ -76,16 +76,16 @@ impl Vxlan {
     fn script(&self) -> Script {
         let ip = |words: &[&str]| Command::new("ip").args(words);
         let (name, mac, mtu) = (self.name.as_str(), self.mac.to_string(), self.mtu.to_string());
-        let add = ip(&["link", "add", name, "address", &mac, "type", "vxlan", "id"])
+        let add = ip(&["link", "add", "name", name, "address", &mac, "type", "vxlan", "id"])
             .arg(self.vni)
             .args(["local", &self.local.to_string(), "dstport"])
             .arg(self.port)
             .arg("learning");
         Script::new()
             .line(format_args!("[ -e /sys/class/net/{name} ] || {add}"))
-            .line(ip(&["link", "set", name, "alias", &self.alias, "address", &mac, "mtu", &mtu]))
-            .line(ip(&["link", "set", name, "master", &self.bridge]))
-            .line(ip(&["link", "set", name, "up"]))
+            .line(ip(&["link", "set", "dev", name, "alias", &self.alias, "address", &mac, "mtu", &mtu]))
+            .line(ip(&["link", "set", "dev", name, "master", &self.bridge]))
+            .line(ip(&["link", "set", "dev", name, "up"]))
     }
 
     fn unchangeable(&self, seen: &LinkSeen) -> Vec<Detail> {

@@ -57,7 +57,11 @@ impl Live {
                 let title = state.title;
                 let elapsed = state.phase.as_ref().map(|(_, bar)| bar.elapsed()).unwrap_or_default();
                 state.clear();
-                let time = if elapsed.as_secs() > 0 { format!(" in {} s", elapsed.as_secs()) } else { String::new() };
+                let time = if elapsed.as_secs() > 0 {
+                    format!(" in {} s", elapsed.as_secs())
+                } else {
+                    String::new()
+                };
                 let line = format!(
                     "{} {} {title} ({changes}{time})",
                     self.style.good("✓"),

@@ -1,0 +1,161 @@
+//! A host's libvirt, through its SSH connection.
+//!
+//! libvirt's own client library talks to a private Unix socket on this machine, and ocp2 pipes
+//! that to `virt-ssh-helper` on an exec channel: libvirt's own way in, which also works for sudo
+//! users, with modular daemons, and where sshd forbids forwarding.
+//!
+//! libvirt's calls block, and they are answered by the async task that runs the pipe: every call
+//! is made on a thread of its own, or it would wait for itself.
+
+mod call;
+mod seen;
+mod socket;
+
+use std::sync::{Arc, Once};
+
+use tokio::task::{JoinHandle, spawn_blocking};
+use virt::{connect::Connect, error::Error as Failure};
+
+use self::socket::Socket;
+use super::{Error, Session};
+use crate::resource::hypervisor::{Call, Seen};
+
+/// libvirt on one host. Dropped, the connection to it is closed.
+pub struct Hypervisor {
+    session: Session,
+    connect: Option<Arc<Connect>>,
+    pump: JoinHandle<Result<(i32, String), Error>>,
+}
+
+/// The driver on the far side; the near side is told the socket.
+const DRIVER: &str = "qemu";
+
+impl Hypervisor {
+    /// Opens libvirt on a host.
+    pub(super) async fn open(session: &Session) -> Result<Self, Error> {
+        static QUIET: Once = Once::new();
+        // Otherwise libvirt prints every error on our stderr, as well as returning it.
+        QUIET.call_once(virt::error::clear_error_callback);
+        let socket = Socket::bind().map_err(|error| Error::Hypervisor {
+            host: session.name().to_owned(),
+            what: String::from("making a private socket"),
+            code: 0,
+            message: error.to_string(),
+        })?;
+        let uri = socket.uri(DRIVER);
+        let pump = tokio::spawn(socket.serve(session.clone()));
+        let opened = spawn_blocking(move || Connect::open(Some(&uri))).await;
+        match opened {
+            Ok(Ok(connect)) => Ok(Self { session: session.clone(), connect: Some(Arc::new(connect)), pump }),
+            Ok(Err(failure)) => Err(missing(session, pump, &failure).await),
+            Err(_) => Err(session.lost()),
+        }
+    }
+
+    /// Looks at all pools and domains, and at the volumes of `pools` that are running.
+    ///
+    /// # Errors
+    /// [`Error::Hypervisor`] where libvirt fails, [`Error::ConnectionLost`] where the host is gone.
+    pub async fn seen(&self, pools: &[String]) -> Result<Seen, Error> {
+        let pools = pools.to_vec();
+        self.blocking(String::from("looking at domains and pools"), move |connect| {
+            seen::look(connect, &pools)
+        })
+        .await
+    }
+
+    /// Makes a call. Where what it asks for is so already, that is a success.
+    ///
+    /// # Errors
+    /// As [`Hypervisor::seen`].
+    pub async fn call(&self, call: &Call) -> Result<(), Error> {
+        let what = call::describe(call);
+        let call = call.clone();
+        self.blocking(what, move |connect| call::make(connect, &call)).await
+    }
+
+    /// Makes a blocking call on a thread of its own.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        what: String,
+        call: impl FnOnce(&Connect) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
+        let Some(connect) = self.connect.clone() else { return Err(self.session.lost()) };
+        let outcome = spawn_blocking(move || {
+            let outcome = call(&connect);
+            // The last reference closes the connection, which is a call as well: not on our thread.
+            drop(connect);
+            outcome
+        });
+        match outcome.await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(_)) if self.session.is_closed() => Err(self.session.lost()),
+            Ok(Err(failure)) => Err(failed(&self.session, what, &failure)),
+            Err(panic) => Err(Error::Hypervisor {
+                host: self.session.name().to_owned(),
+                what,
+                code: 0,
+                message: panic.to_string(),
+            }),
+        }
+    }
+
+    /// Tells whether the way to libvirt is gone; then it can be opened anew.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.pump.is_finished()
+    }
+}
+
+impl Session {
+    /// Opens the host's libvirt.
+    ///
+    /// # Errors
+    /// [`Error::HypervisorMissing`] where libvirt is not installed or does not run, and whatever
+    /// keeps a command from being run as root.
+    pub async fn hypervisor(&self) -> Result<Hypervisor, Error> {
+        Hypervisor::open(self).await
+    }
+}
+
+/// The helper knows better than the library why there is no connection.
+async fn missing(
+    session: &Session,
+    pump: JoinHandle<Result<(i32, String), Error>>,
+    failure: &Failure,
+) -> Error {
+    let host = session.name().to_owned();
+    match pump.await {
+        Ok(Err(error)) => error,
+        Ok(Ok((127, _))) => {
+            Error::HypervisorMissing { host, reason: String::from("virt-ssh-helper is not installed") }
+        }
+        Ok(Ok((status, stderr))) if status != 0 || !stderr.trim().is_empty() => {
+            Error::HypervisorMissing { host, reason: stderr.trim().to_owned() }
+        }
+        _ => failed(session, String::from("opening libvirt"), failure),
+    }
+}
+
+fn failed(session: &Session, what: String, failure: &Failure) -> Error {
+    Error::Hypervisor {
+        host: session.name().to_owned(),
+        what,
+        code: failure.code().to_raw(),
+        message: failure.message().to_owned(),
+    }
+}
+
+impl Drop for Hypervisor {
+    fn drop(&mut self) {
+        let Some(connect) = self.connect.take() else { return };
+        // Closing waits for the pipe, which may need this very thread.
+        std::thread::spawn(move || drop(connect));
+    }
+}
+
+impl std::fmt::Debug for Hypervisor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Hypervisor of {}", self.session.name())
+    }
+}

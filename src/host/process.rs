@@ -1,0 +1,92 @@
+//! A long-running remote process that is talked to.
+
+use std::sync::Arc;
+
+use russh::{ChannelWriteHalf, client::Msg};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Error, Session,
+    pipe::{Lines, Pipe},
+    preamble,
+};
+use crate::command::Script;
+
+/// A root process with a stdin that stays open. Dropped, its channel closes, and its stdin with it.
+pub struct Process {
+    session: Session,
+    writer: Arc<ChannelWriteHalf<Msg>>,
+    lines: mpsc::UnboundedReceiver<String>,
+    /// The task that reads the channel holds it; this end tells it to let go.
+    end: oneshot::Receiver<Result<(i32, String), Error>>,
+    _alive: oneshot::Sender<()>,
+}
+
+impl Process {
+    pub(super) async fn start(session: &Session, script: &Script) -> Result<Self, Error> {
+        let mut pipe = Pipe::open(session, preamble::SPAWN).await?;
+        let writer = pipe.writer();
+        // Not waited for: where the host does not read, the reader notices the end.
+        let first = preamble::line(script.source());
+        let feeder = Arc::clone(&writer);
+        let (send, lines) = mpsc::unbounded_channel();
+        let (ended, end) = oneshot::channel();
+        let (alive, mut dropped) = oneshot::channel::<()>();
+        feeder.data_bytes(first).await.map_err(|_| session.lost())?;
+        // Read by a task of its own: a channel nobody reads holds up all others of the connection.
+        tokio::spawn(async move {
+            let mut cut = Lines::default();
+            loop {
+                tokio::select! {
+                    _ = &mut dropped => return,
+                    data = pipe.next() => match data {
+                        Some(data) => cut.take(&data, |line| { let _ = send.send(line.to_owned()); }),
+                        None => break,
+                    },
+                }
+            }
+            cut.finish(|line| {
+                let _ = send.send(line.to_owned());
+            });
+            drop(send);
+            let _ = ended.send(pipe.outcome());
+        });
+        Ok(Self { session: session.clone(), writer, lines, end, _alive: alive })
+    }
+
+    /// Writes to the process's stdin.
+    ///
+    /// # Errors
+    /// [`Error::ConnectionLost`] where the process or the connection is gone.
+    pub async fn write(&self, data: &[u8]) -> Result<(), Error> {
+        self.writer.data_bytes(data.to_vec()).await.map_err(|_| self.session.lost())
+    }
+
+    /// Closes the process's stdin.
+    ///
+    /// # Errors
+    /// As [`Process::write`].
+    pub async fn close_stdin(&self) -> Result<(), Error> {
+        self.writer.eof().await.map_err(|_| self.session.lost())
+    }
+
+    /// Returns the next line of its output, `None` when there will be no more. Cancel safe.
+    pub async fn line(&mut self) -> Option<String> {
+        self.lines.recv().await
+    }
+
+    /// Waits for the process to end; returns its status and standard error.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub async fn wait(self) -> Result<(i32, String), Error> {
+        let Self { session, end, _alive, .. } = self;
+        end.await.unwrap_or_else(|_| Err(session.lost()))
+    }
+}
+
+impl std::fmt::Debug for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Process on {}", self.session.name())
+    }
+}
