@@ -11,6 +11,7 @@ use ocp2::{
     cluster::{assume, resolve},
     inventory::{Disk, LoadError, STARTER, load},
 };
+use proptest::{prelude::*, sample::select};
 
 /// Returns what a user sees, without colour.
 fn shown(error: &dyn Diagnostic) -> String {
@@ -58,6 +59,76 @@ fn every_problem_has_a_place() {
     assert!(places.contains(&((3, 9), "cluster.name")), "{places:?}");
     assert!(places.contains(&((28, 11), "nodes.masters.disk")), "{places:?}");
     assert!(places.is_sorted());
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_in_the_file_is_answered(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), slip()), 1..6),
+    ) {
+        let mut text = include_str!("installer_inputs/everything.yaml").to_owned();
+        for (start, len, slip) in edits {
+            let places: Vec<usize> = text.char_indices().map(|(place, _)| place).chain([text.len()]).collect();
+            let start = start.index(places.len());
+            let end = (start + len.index(12)).min(places.len() - 1);
+            text.replace_range(places[start]..places[end], slip);
+        }
+        if let Err(LoadError::Invalid(problems)) = fake::load(&text) {
+            prop_assert!(!problems.list().is_empty());
+            let lines = text.lines().count() + 1;
+            for problem in problems.list() {
+                prop_assert!(problem.position().0 <= lines, "{problem} {:?}", problem.position());
+            }
+            prop_assert!(!shown(&problems).is_empty());
+        }
+    }
+}
+
+fn slip() -> impl Strategy<Value = &'static str> {
+    select(vec![
+        "",
+        " ",
+        "\n",
+        "\t",
+        ":",
+        "-",
+        "é",
+        "•",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "'",
+        "&a ",
+        "*a",
+        "<<: *a",
+        "!!int ",
+        "#",
+        "null",
+        "0x10",
+        "1e999",
+        "\r\n",
+        "|\n",
+        "? ",
+        "---\n",
+        "\u{feff}",
+        "name: bm1\n",
+    ])
+}
+
+#[test]
+fn anchors_merges_and_other_line_ends_read_as_yaml_says() {
+    let text = "apiVersion: ocp2/v1\r\ncluster: {name: ocp, baseDomain: example.com, version: 4.18.30, \
+                pullSecretFile: pull-secret.json, sshKeyFile: key.pub}\r\nhosts:\r\n  \
+                - &one {name: bm1, ssh: root@192.168.0.23, nic: &nic ens34f0, underlay: &way {mtu: 9000}}\r\n  \
+                - {<<: *one, name: bm2, ssh: root@192.168.0.24}\r\n  \
+                - {name: bm3, ssh: root@192.168.0.25, nic: *nic, underlay: *way}\r\n";
+    let loaded = fake::load(text).unwrap_or_else(|error| panic!("{}", shown(&error)));
+    for host in &loaded.inventory.hosts {
+        assert_eq!(host.nic.as_deref().map(String::as_str), Some("ens34f0"));
+        assert_eq!(host.underlay.mtu.as_deref(), Some(&9000));
+    }
 }
 
 #[test]

@@ -170,7 +170,7 @@ impl<'de> Visitor<'de> for RawVisitor {
 /// Gives every value its path and, where YAML took it for a number, its text back.
 fn place(raw: Spanned<Raw>, path: String, text: &str, twice: &mut Vec<Problem>) -> Node {
     let span = span_of(raw.referenced);
-    let written = &text[clamp(span_of(raw.defined), text)];
+    let written = text.get(range(span_of(raw.defined))).unwrap_or_default();
     let kind = match raw.value {
         Raw::Null => Kind::Null,
         Raw::Plain => Kind::Scalar { text: written.trim().to_owned(), quoted: false },
@@ -198,7 +198,7 @@ fn place_entries(
         let key = Key { span: span_of(key.referenced), name: key.value };
         let path = if path.is_empty() { key.name.clone() } else { format!("{path}.{}", key.name) };
         if let Some((first, _)) = placed.iter().find(|(other, _)| other.name == key.name) {
-            let line = 1 + text[..first.span.start].matches('\n').count();
+            let line = 1 + text.get(..first.span.start).unwrap_or_default().matches('\n').count();
             twice.push(
                 Problem::new(&path, key.span, format!("{:?} is written twice", key.name))
                     .help(format!("it is on line {line} already; keep one of the two")),
@@ -217,9 +217,8 @@ fn span_of(location: Location) -> Span {
     Span { start: number(span.byte_offset()), len: number(span.byte_len()) }
 }
 
-fn clamp(span: Span, text: &str) -> std::ops::Range<usize> {
-    let end = (span.start + span.len).min(text.len());
-    span.start.min(end)..end
+fn range(span: Span) -> std::ops::Range<usize> {
+    span.start..span.start.saturating_add(span.len)
 }
 
 /// Puts a YAML error into the inventory's own words.

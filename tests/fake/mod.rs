@@ -11,6 +11,9 @@ pub const PULL_SECRET: &str = r#"{"auths":{"quay.io":{"auth":"dXNlcjpodW50ZXIy",
 pub const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHf0pf9vU5Yt6Y6yqX8yqU1H8nXPqUqC0gJrS5mqxw0b user@example.com";
 
+/// A public RSA key made of nothing in particular.
+const RSA: &str = "AAAAB3NzaC1yc2EAAAADAQABAAABAQBo8PSnL5/1VldU9xev8hDHK/ET63nlC9Pw+Vuq8eu9XpRaIn5JIRYBiebjQejCyJmss79HdtRZQgBySp3oO407aPD0py+f9VZXVPcXr/IQxyvxE+t55QvT8PlbqvHrvV6UWiJ+SSEWAYnm40HowsiZrLO/R3bUWUIAckqd6DuNO2jw9Kcvn/VWV1T3F6/yEMcr8RPreeUL0/D5W6rx671elFoifkkhFgGJ5uNB6MLImayzv0d21FlCAHJKneg7jTto8PSnL5/1VldU9xev8hDHK/ET63nlC9Pw+Vuq8eu9XpRaIn5JIRYBiebjQejCyJmss79HdtRZQgBySp3oO407";
+
 struct Fake(BTreeMap<&'static str, String>);
 
 impl Files for Fake {
@@ -34,6 +37,7 @@ pub fn load(text: &str) -> Result<Loaded, LoadError> {
         ("no-login.json", r#"{"auths":{"quay.io":{"hunter2":"hunter2"}}}"#.to_owned()),
         ("key.pub", format!("# mine\n\n{KEY}\n")),
         ("/home/user/.ssh/id_ed25519.pub", format!("{KEY}\n")),
+        ("rsa.pub", format!("ssh-rsa {RSA} user@example.com\n")),
         ("damaged.pub", format!("{KEY}\nssh-rsa {}\n", &KEY[12..])),
         ("private-key", "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n".to_owned()),
         ("ca.pem", "# ours\n-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".to_owned()),

@@ -30,7 +30,11 @@ fn vms_get_lease_and_gateway_from_their_own_host_only() {
     }
     for (host, own, others) in [("bm1", 2, "192.168.203.11"), ("bm2", 1, "192.168.203.10")] {
         let leases = stage.at(host, "cat /var/lib/ocp2/dyn/dnsmasq.leases").succeeds().stdout;
-        assert_eq!(leases.lines().filter(|line| line.contains("192.168.203.")).count(), own, "{host}:\n{leases}");
+        assert_eq!(
+            leases.lines().filter(|line| line.contains("192.168.203.")).count(),
+            own,
+            "{host}:\n{leases}"
+        );
         assert!(!leases.contains(others), "{host}:\n{leases}");
     }
     stage.ocp2(&["down", "--yes", &inventory]).succeeds();

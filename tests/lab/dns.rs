@@ -48,14 +48,16 @@ fn aaaa_is_no_data_at_once_with_the_upstream_dead() {
     }
     for answer in answers {
         assert!(answer.stdout.contains("status=NOERROR answers=0"), "{answer:?}");
-        let took: u64 = answer.stdout.split("ms=").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        let took: u64 =
+            answer.stdout.split("ms=").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
         // An upstream that is asked and silent costs seconds; the order of magnitude is the point.
         assert!(took < 1000, "{answer:?}");
     }
 }
 
 fn domain(agent_config: &str) -> String {
-    let hostname = agent_config.lines().find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("hostname:"));
+    let hostname =
+        agent_config.lines().find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("hostname:"));
     let hostname = hostname.unwrap().trim().trim_matches('"');
     hostname.split_once('.').unwrap().1.to_owned()
 }

@@ -51,18 +51,21 @@ fn each_hosts_public_address_leads_to_nodes_of_the_other_host_too() {
     stage.cluster();
     let kubeconfig = stage.folder.join("ocp-auth/kubeconfig");
     for secret in ["kubeconfig", "kubeadmin-password"] {
-        let mode = std::fs::metadata(stage.folder.join("ocp-auth").join(secret)).unwrap().permissions().mode();
+        let mode =
+            std::fs::metadata(stage.folder.join("ocp-auth").join(secret)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{secret}");
     }
     let text = std::fs::read_to_string(kubeconfig).unwrap();
-    let authority = text.lines().find_map(|line| line.trim().strip_prefix("certificate-authority-data: ")).unwrap();
+    let authority =
+        text.lines().find_map(|line| line.trim().strip_prefix("certificate-authority-data: ")).unwrap();
     let bundle = stage.folder.join("ca.pem");
     let pem = data_encoding::BASE64.decode(authority.trim_matches('"').as_bytes()).unwrap();
     std::fs::write(&bundle, pem).unwrap();
     assert!(text.contains("tls-server-name: api.ocp."), "{text}");
 
     // The name is in no DNS the workstation knows; the certificate is verified all the same.
-    let name = text.lines().find_map(|line| line.trim().strip_prefix("tls-server-name: ")).unwrap().to_owned();
+    let name =
+        text.lines().find_map(|line| line.trim().strip_prefix("tls-server-name: ")).unwrap().to_owned();
     let answers = |address: &str, name: &str, port: u16, path: &str| {
         let call = format!(
             "for i in 1 2 3 4 5 6 7 8; do curl -sS -m 10 -o /dev/null -D - --cacert {} --resolve {name}:{port}:{address} \

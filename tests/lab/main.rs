@@ -5,9 +5,9 @@
 //! `ocp2 up`, which is quick where nothing differs, so any of them can be run alone.
 
 mod dhcp;
-mod drift;
 mod dns;
 mod down;
+mod drift;
 mod install;
 mod outside;
 mod packets;

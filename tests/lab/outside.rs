@@ -8,7 +8,8 @@ fn machine_config_and_the_bridge_are_closed_to_the_outside() {
     stage.cluster();
     for (public, bridge) in [("192.0.2.11", "192.168.139.1"), ("192.0.2.12", "192.168.139.2")] {
         let open = |address: &str, port: u16| {
-            stage.at("internet", &format!("timeout 3 bash -c 'exec 3<>/dev/tcp/{address}/{port}'")).status == 0
+            stage.at("internet", &format!("timeout 3 bash -c 'exec 3<>/dev/tcp/{address}/{port}'")).status
+                == 0
         };
         assert!(open(public, 6443), "6443 of {public} should be open");
         assert!(open(public, 443), "443 of {public} should be open");
@@ -50,7 +51,8 @@ fn tunnel_packets_from_anyone_but_a_peer_are_dropped() {
             nft add rule bridge count in ether saddr 02:00:00:00:00:99 counter").succeeds();
         stage.at("internet", &format!("python3 {} {source} 192.0.2.11 39", script.display())).succeeds();
         std::thread::sleep(std::time::Duration::from_millis(300));
-        let listing = stage.at("bm1", "nft list table bridge count; nft delete table bridge count").succeeds().stdout;
+        let listing =
+            stage.at("bm1", "nft list table bridge count; nft delete table bridge count").succeeds().stdout;
         let packets = listing.split("packets ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
         packets.parse::<u32>().unwrap()
     };
@@ -63,13 +65,21 @@ fn tunnel_packets_from_anyone_but_a_peer_are_dropped() {
 fn vms_reach_the_outside_behind_their_own_hosts_address() {
     let stage = stage();
     stage.cluster();
-    for (host, vm, public) in [("bm1", "192.168.139.10", "192.0.2.11"), ("bm2", "192.168.139.11", "192.0.2.12")] {
+    for (host, vm, public) in
+        [("bm1", "192.168.139.10", "192.0.2.11"), ("bm2", "192.168.139.11", "192.0.2.12")]
+    {
         let listen = "timeout 20 python3 -c 'import socket; s=socket.create_server((\"192.0.2.1\", 7777)); \
                       c, a = s.accept(); print(a[0])'";
         let server = std::thread::scope(|scope| {
             let server = scope.spawn(|| stage.at("internet", listen));
             std::thread::sleep(std::time::Duration::from_millis(700));
-            stage.inside(host, vm, "python3 -S -s -c 'import socket; socket.create_connection((\"192.0.2.1\", 7777), 5)'").succeeds();
+            stage
+                .inside(
+                    host,
+                    vm,
+                    "python3 -S -s -c 'import socket; socket.create_connection((\"192.0.2.1\", 7777), 5)'",
+                )
+                .succeeds();
             server.join().unwrap()
         });
         server.succeeds().shows(public);

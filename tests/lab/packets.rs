@@ -37,7 +37,8 @@ fn with_the_mtu_raised_by_hand_handshakes_hang_and_up_mends_it() {
             stage.at(host, &source).succeeds();
         }
         for (host, address) in [("bm1", "192.168.139.10"), ("bm2", "192.168.139.11")] {
-            let nic = stage.inside(host, address, "ls /sys/class/net | grep -v lo | head -n1").succeeds().stdout;
+            let nic =
+                stage.inside(host, address, "ls /sys/class/net | grep -v lo | head -n1").succeeds().stdout;
             stage.inside(host, address, &format!("ip link set dev {} mtu {mtu}", nic.trim())).succeeds();
         }
     };

@@ -10,12 +10,12 @@ fn a_changed_host_key_is_refused() {
     let known = stage.folder.join("changed_hosts");
     let text = std::fs::read_to_string(format!("{LAB}/known_hosts")).unwrap();
     // bm1 with the key of bm2 is what somebody in the middle looks like.
-    let second = text.lines().find(|line| line.starts_with("192.0.2.12 ") && line.contains("ed25519")).unwrap();
-    std::fs::write(&known, format!("{}\n{second}\n", second.replacen("192.0.2.12", "192.0.2.11", 1))).unwrap();
-    let inventory = stage.inventory(
-        "changed-key.yaml",
-        &[(&format!("{LAB}/known_hosts"), &known.display().to_string())],
-    );
+    let second =
+        text.lines().find(|line| line.starts_with("192.0.2.12 ") && line.contains("ed25519")).unwrap();
+    std::fs::write(&known, format!("{}\n{second}\n", second.replacen("192.0.2.12", "192.0.2.11", 1)))
+        .unwrap();
+    let inventory =
+        stage.inventory("changed-key.yaml", &[(&format!("{LAB}/known_hosts"), &known.display().to_string())]);
     stage.ocp2(&["plan", &inventory]).ends(4).says("host key").says("has changed").says("ssh-keygen");
 }
 
@@ -55,7 +55,8 @@ fn a_sudo_user_sees_the_same_hosts() {
 #[test]
 fn vms_that_do_not_fit_are_refused_before_anything_is_touched() {
     let stage = stage();
-    let inventory = stage.inventory("large.yaml", &[("memory: 256MiB", "memory: 64GiB"), ("name: ocp\n", "name: big\n")]);
+    let inventory =
+        stage.inventory("large.yaml", &[("memory: 256MiB", "memory: 64GiB"), ("name: ocp\n", "name: big\n")]);
     stage.ocp2(&["up", &inventory]).ends(3).says("of memory").says("nodes.*.memory");
     stage.at("bm1", "test ! -e /etc/ocp2/big").succeeds();
 }
@@ -79,7 +80,10 @@ fn what_is_in_the_way_is_named_and_left_alone() {
     // A second cluster beside the first, on links and addresses of its own.
     let own = &[
         ("name: ocp\n", "name: second\n"),
-        ("\nnodes:", "\nnetwork: {machineNetwork: 192.168.200.0/24, bridge: br-two, vxlan: {device: vxlan2, vni: 77}}\nnodes:"),
+        (
+            "\nnodes:",
+            "\nnetwork: {machineNetwork: 192.168.200.0/24, bridge: br-two, vxlan: {device: vxlan2, vni: 77}}\nnodes:",
+        ),
         ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
     ];
     let inventory = stage.inventory("second.yaml", own);
@@ -98,7 +102,10 @@ fn after_ctrl_c_the_next_run_carries_on() {
     let stage = stage();
     let own = &[
         ("name: ocp\n", "name: third\n"),
-        ("\nnodes:", "\nnetwork: {machineNetwork: 192.168.201.0/24, bridge: br-three, vxlan: {device: vxlan3, vni: 78}}\nnodes:"),
+        (
+            "\nnodes:",
+            "\nnetwork: {machineNetwork: 192.168.201.0/24, bridge: br-three, vxlan: {device: vxlan3, vni: 78}}\nnodes:",
+        ),
         ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
     ];
     let inventory = stage.inventory("third.yaml", own);
@@ -127,7 +134,10 @@ fn of_two_runs_at_once_one_works_and_the_other_says_who_does() {
     let stage = stage();
     let own = &[
         ("name: ocp\n", "name: fourth\n"),
-        ("\nnodes:", "\nnetwork: {machineNetwork: 192.168.202.0/24, bridge: br-four, vxlan: {device: vxlan4, vni: 79}}\nnodes:"),
+        (
+            "\nnodes:",
+            "\nnetwork: {machineNetwork: 192.168.202.0/24, bridge: br-four, vxlan: {device: vxlan4, vni: 79}}\nnodes:",
+        ),
         ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
     ];
     let inventory = stage.inventory("fourth.yaml", own);
@@ -136,7 +146,8 @@ fn of_two_runs_at_once_one_works_and_the_other_says_who_does() {
     let outcomes = [first, second].map(|child| child.wait_with_output().unwrap());
     let mut codes = outcomes.iter().map(|done| done.status.code().unwrap()).collect::<Vec<_>>();
     codes.sort_unstable();
-    let said = outcomes.iter().map(|done| String::from_utf8_lossy(&done.stderr).into_owned()).collect::<String>();
+    let said =
+        outcomes.iter().map(|done| String::from_utf8_lossy(&done.stderr).into_owned()).collect::<String>();
     assert_eq!(codes, [0, 1], "{said}");
     assert!(said.contains("another ocp2 works on this cluster") && said.contains("since 20"), "{said}");
     stage.ocp2(&["down", "--yes", &inventory]).succeeds();

@@ -48,7 +48,8 @@ pub fn stage() -> Stage {
 impl Stage {
     /// Writes an inventory: the shipped one for the lab with some of its text replaced.
     pub fn inventory(&self, name: &str, replace: &[(&str, &str)]) -> String {
-        let mut text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/inventories/lab.yaml")).unwrap();
+        let mut text =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/inventories/lab.yaml")).unwrap();
         for (from, to) in replace {
             assert!(text.contains(from), "inventories/lab.yaml has no {from:?} any more");
             text = text.replace(from, to);
@@ -91,11 +92,12 @@ impl Stage {
 
     /// Runs shell source in a VM, through the stand-in's test hook and the VM's own host.
     pub fn inside(&self, host: &str, address: &str, source: &str) -> Run {
-        let call = format!(
-            "curl -sS -m 60 -D /dev/stderr --data-binary @- http://{address}:9999/"
-        );
+        let call = format!("curl -sS -m 60 -D /dev/stderr --data-binary @- http://{address}:9999/");
         let done = run(Command::new(OCP2).args(["lab", "exec", host, "--", "sh", "-c", &call]), source);
-        let header = done.stderr.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("x-exit-status:").map(str::to_owned));
+        let header = done
+            .stderr
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("x-exit-status:").map(str::to_owned));
         let status = header.map_or(-1, |value| value.trim().parse().unwrap());
         Run { status, ..done }
     }
