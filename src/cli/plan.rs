@@ -65,7 +65,7 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Fai
     let count: usize = plans.iter().flat_map(|plan| &plan.hosts).map(|host| host.changes.len()).sum();
     match global.output {
         Output::Json => {
-            print_json(&PlanJson { api_version: "ocp2/v1", cluster: &cluster.name, changes: json(&plans) })?
+            print_json(&PlanJson { api_version: "ocp2/v1", cluster: &cluster.name, changes: json(&plans) })?;
         }
         Output::Text if count == 0 => print("Nothing to change: the hosts are as the inventory says.")?,
         Output::Text => {

@@ -161,7 +161,8 @@ fn show(all: &[Rendered], cluster: &Cluster) -> Result<(), Failure> {
     for one in all {
         if all.len() > 1 {
             let place = one.host.as_deref().map(|host| format!("{host}: ")).unwrap_or_default();
-            let (open, close) = if one.file.ends_with(".xml") { ("<!-- ", " -->") } else { ("# ", "") };
+            let xml = Path::new(&one.file).extension().is_some_and(|extension| extension == "xml");
+            let (open, close) = if xml { ("<!-- ", " -->") } else { ("# ", "") };
             print(&format!("{open}{place}{}{close}", one.file))?;
         }
         if one.secret && terminal {

@@ -4,11 +4,9 @@ use std::{
     collections::BTreeMap,
     io::IsTerminal,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
 };
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     bringup::{self, Finding, Phase},
@@ -138,16 +136,17 @@ fn target(host: &HostSettings) -> Target {
 }
 
 /// The first Ctrl-C lets the step in hand end; the second ends at once.
-fn watch_interrupt() -> Arc<AtomicBool> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
+fn watch_interrupt() -> CancellationToken {
+    let interrupted = CancellationToken::new();
+    let token = interrupted.clone();
     tokio::spawn(async move {
         while tokio::signal::ctrl_c().await.is_ok() {
-            if flag.swap(true, Ordering::Relaxed) {
+            if token.is_cancelled() {
                 say("stopped at once; the same command carries on");
                 std::process::exit(130);
             }
             say("stopping after the step in hand; Ctrl-C again stops at once");
+            token.cancel();
         }
     });
     interrupted
