@@ -192,27 +192,28 @@ fn resolved(text: &str, mtus: &[u16]) -> Result<Cluster, String> {
     let loaded = fake::load(text).unwrap_or_else(|error| panic!("{:?}", miette::Report::new(error)));
     match resolve(&loaded, &seen(mtus, false)) {
         Ok(resolved) => Ok(resolved.cluster),
-        Err(problems) => Err(problems.list().iter().map(|p| format!("{p}\n")).collect()),
+        Err(problems) => Err(problems.list().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     }
 }
 
 #[test]
 fn two_hosts_three_masters_three_workers_as_the_design_says() {
-    let cluster = PLAIN.cluster();
+    let loaded = fake::shipped("two-hosts");
+    let cluster = resolve(&loaded, &assume(&loaded.inventory).underlays).unwrap().cluster;
     let placed: Vec<_> =
         cluster.nodes.iter().map(|node| format!("{} {} {}", node.name, node.address, node.host)).collect();
     assert_eq!(
         placed,
         [
-            "master0 192.168.139.10 0",
-            "master1 192.168.139.11 1",
-            "master2 192.168.139.12 0",
-            "worker0 192.168.139.13 1",
-            "worker1 192.168.139.14 0",
-            "worker2 192.168.139.15 1",
+            "master0 12.12.139.10 0",
+            "master1 12.12.139.11 1",
+            "master2 12.12.139.12 0",
+            "worker0 12.12.139.13 1",
+            "worker1 12.12.139.14 0",
+            "worker2 12.12.139.15 1",
         ]
     );
-    assert_eq!(cluster.hosts[1].address, Ipv4Addr::new(192, 168, 139, 2));
+    assert_eq!(cluster.hosts[1].address, Ipv4Addr::new(12, 12, 139, 2));
     assert_eq!(cluster.network.mtu, 1400);
 }
 
@@ -282,8 +283,8 @@ fn auto_follows_what_the_hosts_can() {
 fn offline_everything_assumed_is_said() {
     let loaded = fake::load(&PLAIN.text().replacen("root@10.0.0.1", "root@bm0.example.com", 1)).unwrap();
     let assumed = assume(&loaded.inventory);
-    let notes: String = assumed.notes.iter().map(|note| format!("{note}\n")).collect();
-    insta::assert_snapshot!(notes, @r#"
+    let notes: Vec<String> = assumed.notes.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(notes.join("\n"), @r#"
     hosts[0].underlay.address: 192.0.2.1 stands in for bm0: "bm0.example.com" is a name, not an address
     hosts[0].underlay.mtu: assumed 1500 for bm0
     hosts[1].underlay.address: assumed 10.0.0.2 for bm1, the address SSH uses

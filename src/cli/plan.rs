@@ -58,7 +58,7 @@ struct ChangeJson<'a> {
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
     let site = Site::open(global, arguments.positional.as_deref()).await?;
-    site.say_warnings();
+    site.say_warnings()?;
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;
     let plans = plans(&site, &cluster)?;

@@ -14,7 +14,7 @@ use crate::{
         failure::Failure,
         global::{Global, ask, say},
     },
-    cluster::{self, Cluster, Underlay},
+    cluster::{self, Cluster, Resolved, Underlay},
     engine::{self, Fleet, Sink},
     host::{Ask, Keyring, Refuse, Target, UnknownKey},
     inventory::{self, Disk, HostSettings, Loaded},
@@ -52,7 +52,7 @@ impl Site {
         let path = global.inventory(positional)?;
         let loaded = load(&path)?;
         let sink = ui::sink(global.color, global.verbose);
-        let assumed = cluster::resolve(&loaded, &cluster::assume(&loaded.inventory).underlays)?.cluster;
+        let assumed = cluster::resolve(&loaded, &BTreeMap::new())?.cluster;
         let hosts = loaded.inventory.hosts.iter().enumerate();
         let hosts = hosts.map(|(index, host)| Ok((target(host), bringup::questions(&assumed, index)?)));
         let hosts = hosts.collect::<Result<Vec<_>, Failure>>()?;
@@ -64,6 +64,10 @@ impl Site {
 
     /// Resolves the cluster with what was last seen on the hosts.
     pub(super) fn cluster(&self) -> Result<Cluster, Failure> {
+        Ok(self.resolve()?.cluster)
+    }
+
+    fn resolve(&self) -> Result<Resolved, Failure> {
         let mut seen: BTreeMap<String, Underlay> = BTreeMap::new();
         let mut findings = Vec::new();
         for member in self.fleet.members() {
@@ -85,7 +89,7 @@ impl Site {
         if !findings.is_empty() {
             return Err(Failure::NotReady(findings));
         }
-        Ok(cluster::resolve(&self.loaded, &seen)?.cluster)
+        Ok(cluster::resolve(&self.loaded, &seen)?)
     }
 
     /// Fails with everything that keeps the hosts from their part.
@@ -103,11 +107,12 @@ impl Site {
         Ok(wanted.collect::<Result<_, _>>()?)
     }
 
-    /// Says the warnings of the inventory.
-    pub(super) fn say_warnings(&self) {
-        for warning in &self.loaded.warnings {
+    /// Says what is not wrong with the inventory on these hosts but worth knowing.
+    pub(super) fn say_warnings(&self) -> Result<(), Failure> {
+        for warning in self.resolve()?.warnings {
             say(&format!("warning: {warning}"));
         }
+        Ok(())
     }
 
     /// Returns the folder the credentials are kept in, beside the inventory.

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, io, path::Path};
 use ocp2::inventory::{Files, LoadError, Loaded};
 
 /// Content of the pull secret the cases use.
-pub const PULL_SECRET: &str = r#"{"auths":{"quay.io":{"auth":"dXNlcjpodW50ZXIy","email":"me@example.com"}}}"#;
+const PULL_SECRET: &str = r#"{"auths":{"quay.io":{"auth":"dXNlcjpodW50ZXIy","email":"me@example.com"}}}"#;
 
 /// A public key nobody has the other half of.
-pub const KEY: &str =
+const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHf0pf9vU5Yt6Y6yqX8yqU1H8nXPqUqC0gJrS5mqxw0b user@example.com";
 
 /// A public RSA key made of nothing in particular.

@@ -159,10 +159,7 @@ impl Rules {
         let host_prefix = cluster["hostPrefix"].as_u64().unwrap_or_default();
         let prefix = u64::from(pods.prefix_len());
         self.hold((prefix..=25).contains(&host_prefix), "hostPrefix between the CIDR's prefix and 25");
-        self.hold(
-            1_u64.checked_shl(host_prefix.saturating_sub(prefix) as u32) >= Some(nodes),
-            "room for all nodes' pods",
-        );
+        self.hold((prefix..host_prefix).fold(1, |room, _| room * 2) >= nodes, "room for all nodes' pods");
     }
 
     fn agent_config(&mut self, config: &Value, install: &Value) {
