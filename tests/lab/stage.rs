@@ -11,8 +11,10 @@ use std::{
 /// The binary under test.
 pub const OCP2: &str = env!("CARGO_BIN_EXE_ocp2");
 
-/// The lab's files.
-pub const LAB: &str = "/var/lib/ocp2-lab";
+/// Returns the folder of the lab's files; another lab than the usual one can be named, to test beside it.
+pub fn lab() -> String {
+    format!("/var/lib/{}", std::env::var("OCP2_LAB_NAME").unwrap_or_else(|_| "ocp2-lab".into()))
+}
 
 /// One test at a time: there is one lab.
 static TURN: Mutex<()> = Mutex::new(());
@@ -50,6 +52,7 @@ impl Stage {
     pub fn inventory(&self, name: &str, replace: &[(&str, &str)]) -> String {
         let mut text =
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/inventories/lab.yaml")).unwrap();
+        text = text.replace("/var/lib/ocp2-lab", &lab());
         for (from, to) in replace {
             assert!(text.contains(from), "inventories/lab.yaml has no {from:?} any more");
             text = text.replace(from, to);
