@@ -131,3 +131,47 @@ fn failure(name: &str, error: &minijinja::Error) -> Error {
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(name: &str, text: &str, values: impl Serialize) -> Result<String, Error> {
+        let mut environment = environment();
+        environment
+            .add_template_owned(name.to_owned(), text.to_owned())
+            .map_err(|error| failure(name, &error))?;
+        let template = environment.get_template(name).map_err(|error| failure(name, &error))?;
+        template.render(Value::from(Serde(values))).map_err(|error| failure(name, &error))
+    }
+
+    #[test]
+    fn every_template_is_one() {
+        for name in templates() {
+            assert!(ENVIRONMENT.get_template(name).is_ok(), "{name}");
+        }
+        assert_eq!(fill("nothing.j2", ()), Err(Error::Unknown("nothing.j2".to_owned())));
+    }
+
+    #[test]
+    fn a_value_nobody_gave_is_an_error_with_its_line() {
+        let values = serde_json::json!({ "secret": "hunter2", "node": {} });
+        let error = filled("a.conf.j2", "{{ secret }}\n{{ node.mtu }}\n", values).unwrap_err();
+        let Error::Fill { template, line, reason } = &error else { panic!("{error}") };
+        assert_eq!((template.as_str(), *line), ("a.conf.j2", 2));
+        assert!(reason.contains("mtu"), "{reason}");
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn xml_is_escaped_and_nothing_else() {
+        let values = serde_json::json!({ "path": "/a/<b>&'\"", "count": 3 });
+        let template = "{{ path }} {{ count }} {{ path | safe }}";
+        assert_eq!(
+            filled("a.xml.j2", template, &values).unwrap(),
+            "/a/&lt;b&gt;&amp;&apos;&quot; 3 /a/<b>&'\""
+        );
+        assert_eq!(filled("a.conf.j2", "{{ path }}\n", &values).unwrap(), "/a/<b>&'\"\n");
+        assert!(filled("a.xml.j2", "{{ nothing }}", &values).is_err());
+    }
+}

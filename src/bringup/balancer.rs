@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::{
-    bringup::Place,
+    bringup::{Place, daemon::daemon},
     cluster::{Cluster, Node, Role},
     command::Command,
     render,
-    resource::{File, Listener, Reload, Resource, Stamp, Unit},
+    resource::{File, Listener, Resource},
 };
 
 #[derive(Serialize)]
@@ -113,41 +113,11 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
         .checked_by(Command::new("haproxy").args(["-c", "-q", "-f"]));
     let sockets =
         KINDS.iter().flat_map(|kind| addresses(kind).into_iter().map(|a| ("tcp", a, kind.port))).collect();
-    let (unit, runs) = unit(cluster, &place, &config)?;
-    let name = place.unit("balancer");
-    Ok(vec![
-        Resource::Listener(Listener { unit: name.clone(), sockets }),
-        Resource::File(config),
-        Resource::File(unit),
-        Resource::Unit(Unit { name, runs: Some(runs), before: None }),
-    ])
+    let [unit_file, unit] = daemon(cluster, "balancer", &config, &[], &[&config])?;
+    let listener = Listener { unit: place.unit("balancer"), sockets };
+    Ok(vec![Resource::Listener(listener), Resource::File(config), unit_file, unit])
 }
 
 fn bind(address: IpAddr, port: u16) -> String {
     std::net::SocketAddr::new(address, port).to_string()
-}
-
-fn unit(cluster: &Cluster, place: &Place, config: &File) -> Result<(File, Reload), render::Error> {
-    #[derive(Serialize)]
-    struct UnitFile<'a> {
-        cluster: &'a str,
-        config: &'a str,
-        started: String,
-        loaded: String,
-    }
-    let path = place.unit_file("balancer");
-    let started = Stamp::naming(place.run("balancer.started"), &[&path]);
-    let loaded = Stamp::naming(place.run("balancer.loaded"), &[&config.path]);
-    let values = UnitFile {
-        cluster: &cluster.name,
-        config: &config.path,
-        started: started.command(),
-        loaded: loaded.command(),
-    };
-    let unit = File::new(path, render::fill("balancer.service.j2", values)?);
-    let runs = Reload {
-        started: Stamp::of(started.path, &[&unit]),
-        loaded: Some(Stamp::of(loaded.path, &[config])),
-    };
-    Ok((unit, runs))
 }

@@ -12,8 +12,9 @@ use crate::{
     resource::{File, NftTable, Resource},
 };
 
+/// What the template asks for.
 #[derive(Serialize)]
-struct Table<'a> {
+struct Rules<'a> {
     cluster: &'a str,
     table: String,
     bridge: &'a str,
@@ -38,7 +39,7 @@ pub(super) fn table(cluster: &Cluster, host: usize) -> Result<NftTable, render::
     let (peers4, peers6): (Vec<IpAddr>, Vec<IpAddr>) =
         others.map(|(_, other)| other.underlay.peer_address).partition(IpAddr::is_ipv4);
     let texts = |peers: Vec<IpAddr>| peers.iter().map(ToString::to_string).collect();
-    let values = Table {
+    let values = Rules {
         cluster: &cluster.name,
         table: place.nft_table(),
         bridge: &network.bridge,

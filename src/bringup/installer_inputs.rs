@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     address::Mac,
-    cluster::{Addressing, Cluster, Node, Role},
+    cluster::{Addressing, Cluster, Node, Role, TrustBundlePolicy},
     render::{self, Error},
     secret::Secret,
 };
@@ -97,7 +97,7 @@ fn render_install_config(
             .map(|entry| MirrorValues { source: &entry.source, mirrors: &entry.mirrors })
             .collect(),
         trust_bundle: install.trust_bundle.as_ref().map(|bundle| bundle.lines().map(str::trim_end).collect()),
-        trust_bundle_policy: install.trust_bundle_policy.map(|policy| policy.as_str()),
+        trust_bundle_policy: install.trust_bundle_policy.map(TrustBundlePolicy::as_str),
         pull_secret,
         ssh_key: install.ssh_key.trim_end(),
     };

@@ -5,6 +5,7 @@
 //! whose outcome is a file on the first host; [`crate::install`] gets them done.
 
 mod balancer;
+mod daemon;
 mod gateway;
 mod hosts;
 mod image;

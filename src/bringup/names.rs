@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use crate::{
     address::Mac,
-    bringup::Place,
+    bringup::{Place, daemon::daemon},
     cluster::{Addressing, Cluster},
     command::Command,
     render,
-    resource::{File, Listener, Reload, Resource, Stamp, Unit},
+    resource::{File, Listener, Resource},
 };
 
 #[derive(Serialize)]
@@ -63,27 +63,7 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
     let resolver = format!("# Made by ocp2 for cluster {}.\nnameserver {}\n", cluster.name, this.address);
     let resolver = File::new(place.etc("resolv.conf"), resolver);
 
-    let unit_path = place.unit_file("dns");
-    let started = Stamp::naming(place.run("dns.started"), &[&unit_path, &config.path]);
-    let loaded = Stamp::naming(place.run("dns.loaded"), &[&hosts.path, &dhcp.path]);
-    #[derive(Serialize)]
-    struct UnitFile<'a> {
-        cluster: &'a str,
-        config: &'a str,
-        started: String,
-        loaded: String,
-    }
-    let values = UnitFile {
-        cluster: &cluster.name,
-        config: &config.path,
-        started: started.command(),
-        loaded: loaded.command(),
-    };
-    let unit = File::new(unit_path, render::fill("dns.service.j2", values)?);
-    let runs = Reload {
-        started: Stamp::of(started.path, &[&unit, &config]),
-        loaded: Some(Stamp::of(loaded.path, &[&hosts, &dhcp])),
-    };
+    let [unit_file, unit] = daemon(cluster, "dns", &config, &[&config], &[&hosts, &dhcp])?;
     let name = place.unit("dns");
     let address = IpAddr::V4(this.address);
     let mut sockets = vec![("udp", address, 53), ("tcp", address, 53)];
@@ -91,13 +71,13 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
         sockets.push(("udp", address, 67));
     }
     Ok(vec![
-        Resource::Listener(Listener { unit: name.clone(), sockets }),
+        Resource::Listener(Listener { unit: name, sockets }),
         Resource::File(hosts),
         Resource::File(dhcp),
         Resource::File(config),
         Resource::File(resolver),
-        Resource::File(unit),
-        Resource::Unit(Unit { name, runs: Some(runs), before: None }),
+        unit_file,
+        unit,
     ])
 }
 

@@ -157,7 +157,8 @@ struct UnitFile<'a> {
 
 fn unit_file(cluster: &Cluster, place: &Place, script: &File) -> Result<File, render::Error> {
     let path = place.unit_file("overlay");
-    let stamp = Stamp::naming(place.run("overlay.started"), &[&path, &script.path]).command();
+    let stamp =
+        Stamp::naming(place.run("overlay.started"), vec![path.clone(), script.path.clone()]).command();
     let values = UnitFile { cluster: &cluster.name, script: &script.path, stamp };
     Ok(File::new(path, render::fill("overlay.service.j2", values)?))
 }

@@ -86,8 +86,8 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
 }
 
 fn units(place: &Place, facts: &Facts) -> Vec<Change> {
-    // The guests' unit last of all units at boot is the first to go: its stop finds no guest any more.
-    let names = ["guests", "balancer", "dns", "overlay"];
+    // A wait that was left behind goes with the rest; the guests' unit, last of all units at boot, is the first to go: its stop finds no guest any more.
+    let names = ["wait", "guests", "balancer", "dns", "overlay"];
     let there = names.into_iter().filter(|name| {
         let active =
             facts.units.get(&place.unit(name)).is_some_and(super::super::resource::UnitSeen::is_active);

@@ -58,14 +58,14 @@ struct ChangeJson<'a> {
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
     let site = Site::open(global, arguments.positional.as_deref()).await?;
-    site.say_warnings();
+    site.say_warnings()?;
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;
     let plans = plans(&site, &cluster)?;
     let count: usize = plans.iter().flat_map(|plan| &plan.hosts).map(|host| host.changes.len()).sum();
     match global.output {
         Output::Json => {
-            print_json(&PlanJson { api_version: "ocp2/v1", cluster: &cluster.name, changes: json(&plans) })?
+            print_json(&PlanJson { api_version: "ocp2/v1", cluster: &cluster.name, changes: json(&plans) })?;
         }
         Output::Text if count == 0 => print("Nothing to change: the hosts are as the inventory says.")?,
         Output::Text => {

@@ -1,6 +1,7 @@
 //! `ocp2 render`: what would be on hosts and given to the installer, offline.
 
 use std::{
+    collections::BTreeMap,
     io::IsTerminal,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -15,7 +16,7 @@ use crate::{
         global::{Global, print, say},
         site::load,
     },
-    cluster::{self, Cluster},
+    cluster::{self, Cluster, Resolved},
     inventory::Loaded,
     resource::{Facts, Resource},
 };
@@ -63,11 +64,11 @@ struct Rendered {
 /// Runs the command.
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<(), Failure> {
     let loaded = load(&global.inventory(None)?)?;
-    let assumed = cluster::assume(&loaded.inventory);
-    for note in &assumed.notes {
-        say(&format!("note: {note}"));
+    // No host was asked: what only hosts can tell is assumed, and said.
+    let Resolved { cluster, warnings } = cluster::resolve(&loaded, &BTreeMap::new())?;
+    for warning in &warnings {
+        say(&format!("note: {warning}"));
     }
-    let cluster = cluster::resolve(&loaded, &assumed.underlays)?.cluster;
     if let Some(host) = &arguments.host
         && !cluster.hosts.iter().any(|known| known.name == *host)
     {
@@ -161,7 +162,8 @@ fn show(all: &[Rendered], cluster: &Cluster) -> Result<(), Failure> {
     for one in all {
         if all.len() > 1 {
             let place = one.host.as_deref().map(|host| format!("{host}: ")).unwrap_or_default();
-            let (open, close) = if one.file.ends_with(".xml") { ("<!-- ", " -->") } else { ("# ", "") };
+            let xml = Path::new(&one.file).extension().is_some_and(|extension| extension == "xml");
+            let (open, close) = if xml { ("<!-- ", " -->") } else { ("# ", "") };
             print(&format!("{open}{place}{}{close}", one.file))?;
         }
         if one.secret && terminal {

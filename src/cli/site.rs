@@ -4,11 +4,9 @@ use std::{
     collections::BTreeMap,
     io::IsTerminal,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
 };
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     bringup::{self, Finding, Phase},
@@ -16,7 +14,7 @@ use crate::{
         failure::Failure,
         global::{Global, ask, say},
     },
-    cluster::{self, Cluster, Underlay},
+    cluster::{self, Cluster, Resolved, Underlay},
     engine::{self, Fleet, Sink},
     host::{Ask, Keyring, Refuse, Target, UnknownKey},
     inventory::{self, Disk, HostSettings, Loaded},
@@ -54,7 +52,7 @@ impl Site {
         let path = global.inventory(positional)?;
         let loaded = load(&path)?;
         let sink = ui::sink(global.color, global.verbose);
-        let assumed = cluster::resolve(&loaded, &cluster::assume(&loaded.inventory).underlays)?.cluster;
+        let assumed = cluster::resolve(&loaded, &BTreeMap::new())?.cluster;
         let hosts = loaded.inventory.hosts.iter().enumerate();
         let hosts = hosts.map(|(index, host)| Ok((target(host), bringup::questions(&assumed, index)?)));
         let hosts = hosts.collect::<Result<Vec<_>, Failure>>()?;
@@ -66,6 +64,10 @@ impl Site {
 
     /// Resolves the cluster with what was last seen on the hosts.
     pub(super) fn cluster(&self) -> Result<Cluster, Failure> {
+        Ok(self.resolve()?.cluster)
+    }
+
+    fn resolve(&self) -> Result<Resolved, Failure> {
         let mut seen: BTreeMap<String, Underlay> = BTreeMap::new();
         let mut findings = Vec::new();
         for member in self.fleet.members() {
@@ -87,7 +89,7 @@ impl Site {
         if !findings.is_empty() {
             return Err(Failure::NotReady(findings));
         }
-        Ok(cluster::resolve(&self.loaded, &seen)?.cluster)
+        Ok(cluster::resolve(&self.loaded, &seen)?)
     }
 
     /// Fails with everything that keeps the hosts from their part.
@@ -105,11 +107,12 @@ impl Site {
         Ok(wanted.collect::<Result<_, _>>()?)
     }
 
-    /// Says the warnings of the inventory.
-    pub(super) fn say_warnings(&self) {
-        for warning in &self.loaded.warnings {
+    /// Says what is not wrong with the inventory on these hosts but worth knowing.
+    pub(super) fn say_warnings(&self) -> Result<(), Failure> {
+        for warning in self.resolve()?.warnings {
             say(&format!("warning: {warning}"));
         }
+        Ok(())
     }
 
     /// Returns the folder the credentials are kept in, beside the inventory.
@@ -138,16 +141,17 @@ fn target(host: &HostSettings) -> Target {
 }
 
 /// The first Ctrl-C lets the step in hand end; the second ends at once.
-fn watch_interrupt() -> Arc<AtomicBool> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
+fn watch_interrupt() -> CancellationToken {
+    let interrupted = CancellationToken::new();
+    let token = interrupted.clone();
     tokio::spawn(async move {
         while tokio::signal::ctrl_c().await.is_ok() {
-            if flag.swap(true, Ordering::Relaxed) {
+            if token.is_cancelled() {
                 say("stopped at once; the same command carries on");
                 std::process::exit(130);
             }
             say("stopping after the step in hand; Ctrl-C again stops at once");
+            token.cancel();
         }
     });
     interrupted

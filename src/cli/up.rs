@@ -54,7 +54,7 @@ struct PhaseOutcome {
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
     let mut site = Site::open(global, arguments.positional.as_deref()).await?;
-    site.say_warnings();
+    site.say_warnings()?;
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;
     plan::confirm(global, &site, &cluster)?;

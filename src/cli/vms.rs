@@ -196,7 +196,7 @@ async fn act(global: &Global, names: &[String], verb: Verb) -> Result<(), Failur
         let state = states.get(host).and_then(|domains| domains.get(&domain)).copied();
         let (call, summary) = match (verb, state) {
             (_, None) => return Err(Failure::Usage(format!("{name} does not exist yet: run `ocp2 up`"))),
-            (Verb::Start, Some(DomainState::Off)) | (Verb::Restart, Some(DomainState::Off)) => {
+            (Verb::Start | Verb::Restart, Some(DomainState::Off)) => {
                 (Call::StartDomain { domain: domain.clone() }, "start")
             }
             (Verb::Start, Some(DomainState::Paused)) => {

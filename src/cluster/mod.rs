@@ -10,6 +10,9 @@ mod model;
 mod mtu;
 mod placement;
 mod resolve;
+mod risks;
+mod settings;
+mod underlay;
 
 pub use assume::{Assumed, assume};
 pub use identity::uuid;

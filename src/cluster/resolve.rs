@@ -1,23 +1,20 @@
 //! Putting the cluster together.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, path::PathBuf};
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use super::{
-    Addressing, Capabilities, Cluster, Host, ImageDigestSource, Install, Machines, Method, Network, Node,
-    Proxy, Underlay, VirtType, VxlanSettings,
+    Addressing, Cluster, Host, Node, Underlay, VirtType,
     address_plan::{self, Plan},
-    assume::assume_host,
     identity::uuid,
     mtu,
     placement::{self, Wish},
+    risks::quorum,
+    settings::{self, value, values},
+    underlay,
 };
 use crate::{
     address::Mac,
-    inventory::{
-        self, HostSettings, Inventory, Loaded, Located, Member, Mtu, Problem, Problems, ProxySettings,
-        Public, Warning,
-    },
-    secret::Secret,
+    inventory::{self, Inventory, Loaded, Member, Problem, Problems, Span, Warning},
 };
 
 /// A resolved cluster, and what its user should know about it.
@@ -41,118 +38,40 @@ pub fn resolve(loaded: &Loaded, seen: &BTreeMap<String, Underlay>) -> Result<Res
     let mut problems = Vec::new();
     let mut warnings = loaded.warnings.clone();
 
-    let underlays: Vec<Underlay> = inventory
-        .hosts
-        .iter()
-        .enumerate()
-        .map(|(index, host)| match seen.get(&host.name.value) {
-            Some(seen) => overridden(seen, host),
-            None => assume_host(index, host, &mut warnings),
-        })
-        .collect();
-    let mtu = mtu_of(inventory, &underlays, &mut problems);
-    let members = inventory.nodes.members();
-    let asked_of_hosts: Vec<_> = inventory.hosts.iter().map(|host| value(host.address.as_ref())).collect();
-    let asked_of_nodes: Vec<_> =
-        members.iter().map(|member| member.item.and_then(|item| value(item.ip.as_ref()))).collect();
-    let plan = address_plan::plan(inventory.network.machine_network.0, &asked_of_hosts, &asked_of_nodes);
+    let underlays = underlay::settle(inventory, seen, &mut warnings);
+    underlay::check(inventory, &underlays, &mut problems);
+    let mtu = mtu::decide(inventory, &underlays, &mut problems);
     let addressing = addressing(inventory, &underlays, &mut problems);
-
+    let members = inventory.nodes.members();
+    let plan = plan(inventory, &members);
     let hosts = hosts(inventory, underlays, &plan, &mut problems);
     let nodes = nodes(inventory, &members, &plan, &mut problems);
-    if let Some(problems) = Problems::of(problems, &loaded.source) {
-        return Err(problems);
+    check_macs(&members, &nodes, &mut problems);
+    check_forwarders(inventory, &hosts, &mut problems);
+    if !problems.is_empty() {
+        return Err(Problems::new(problems, &loaded.source));
     }
     let cluster = Cluster {
         name: inventory.cluster.name.value.clone(),
         base_domain: inventory.cluster.base_domain.value.clone(),
         version: inventory.cluster.version.value.clone(),
-        network: network(inventory, mtu, addressing),
+        network: settings::network(inventory, mtu, addressing),
         hosts,
         nodes,
-        machines: machines(inventory),
-        install: install(loaded),
+        machines: settings::machines(inventory),
+        install: settings::install(loaded),
         fips: inventory.cluster.fips.as_ref().is_some_and(|fips| fips.value),
-        capabilities: inventory.cluster.capabilities.as_ref().map(|capabilities| Capabilities {
-            baseline: capabilities.baseline_capability_set.value.clone(),
-            additional: values(&capabilities.additional_enabled_capabilities),
-        }),
+        capabilities: settings::capabilities(inventory),
     };
+    warnings.extend(quorum(&cluster));
     Ok(Resolved { cluster, warnings })
 }
 
-fn value<T: Copy>(field: Option<&Located<T>>) -> Option<T> {
-    field.map(|field| field.value)
-}
-
-fn values<T: Clone>(fields: &[Located<T>]) -> Vec<T> {
-    fields.iter().map(|field| field.value.clone()).collect()
-}
-
-/// Returns the underlay with what the inventory says about it.
-fn overridden(seen: &Underlay, host: &HostSettings) -> Underlay {
-    let settings = &host.underlay;
-    let address = value(settings.address.as_ref()).unwrap_or(seen.address);
-    // A peer address that was only the tunnel's own follows it.
-    let peer = if seen.peer_address == seen.address { address } else { seen.peer_address };
-    Underlay {
-        address,
-        peer_address: value(settings.peer_address.as_ref()).unwrap_or(peer),
-        mtu: value(settings.mtu.as_ref()).unwrap_or(seen.mtu),
-        public: match value(host.public.as_ref()) {
-            Some(Public::None) => None,
-            Some(Public::Address(address)) => Some(address),
-            None => seen.public,
-        },
-        ..seen.clone()
-    }
-}
-
-fn mtu_of(inventory: &Inventory, underlays: &[Underlay], problems: &mut Vec<Problem>) -> u16 {
-    let overhead = underlays.iter().map(|underlay| mtu::overhead(underlay.address)).max().unwrap_or_default();
-    let Some(narrow) = (0..underlays.len()).min_by_key(|&host| underlays[host].mtu) else { return 0 };
-    let smallest = underlays[narrow].mtu;
-    match inventory.network.mtu.value {
-        Mtu::Auto => {
-            let chosen = mtu::default(smallest, overhead);
-            if chosen < mtu::LEAST {
-                let host = &inventory.hosts[narrow];
-                let at = host.underlay.mtu.as_ref().and_then(|mtu| mtu.at).or(host.name.at);
-                problems.push(
-                    Problem::new(
-                        &format!("hosts[{narrow}].underlay.mtu"),
-                        at,
-                        format!(
-                            "an underlay of {smallest} bytes leaves the VMs {chosen}, less than {}",
-                            mtu::LEAST
-                        ),
-                    )
-                    .help("the hosts need a way to each other that carries larger packets"),
-                );
-            }
-            chosen
-        }
-        Mtu::Bytes(asked) => {
-            let most = mtu::most(smallest, overhead);
-            if asked > most {
-                let name = &inventory.hosts[narrow].name.value;
-                problems.push(
-                    Problem::new(
-                        "network.mtu",
-                        inventory.network.mtu.at,
-                        format!(
-                            "{asked} does not fit: {name}'s underlay carries {smallest}, VXLAN takes {overhead} of it, {most} is the most"
-                        ),
-                    )
-                    .help(format!(
-                        "leave it at `auto` ({}); with more, small packets pass and TLS handshakes hang. If the underlay carries more, say so in hosts[{narrow}].underlay.mtu",
-                        mtu::default(smallest, overhead)
-                    )),
-                );
-            }
-            asked
-        }
-    }
+fn plan(inventory: &Inventory, members: &[Member<'_>]) -> Plan {
+    let hosts: Vec<_> = inventory.hosts.iter().map(|host| value(host.address.as_ref())).collect();
+    let nodes: Vec<_> =
+        members.iter().map(|member| member.item.and_then(|item| value(item.ip.as_ref()))).collect();
+    address_plan::plan(inventory.network.machine_network.value.0, &hosts, &nodes)
 }
 
 fn addressing(inventory: &Inventory, underlays: &[Underlay], problems: &mut Vec<Problem>) -> Addressing {
@@ -165,13 +84,11 @@ fn addressing(inventory: &Inventory, underlays: &[Underlay], problems: &mut Vec<
         inventory::Addressing::Static => {
             if !nmstate && inventory.install.iso.is_none() {
                 let name = inventory.hosts.first().map_or("", |host| &host.name.value);
+                let fault =
+                    format!("the installer needs nmstatectl for it, which {name} neither has nor can get");
                 problems.push(
-                    Problem::new(
-                        "network.addressing",
-                        inventory.network.addressing.at,
-                        format!("static addresses need nmstatectl where the installer runs, and {name} neither has nor can get it"),
-                    )
-                    .help("use `dhcp` or `auto`, or put first a host whose distribution has nmstate"),
+                    Problem::new("network.addressing", inventory.network.addressing.at, fault)
+                        .help("use `dhcp` or `auto`, or put first a host whose distribution has nmstate"),
                 );
             }
             Addressing::Static
@@ -197,7 +114,8 @@ fn hosts(
         } else {
             values(&network.forwarders)
         };
-        let virt_type = match inventory.machines.virt_type.value {
+        let asked = &inventory.machines.virt_type;
+        let virt_type = match asked.value {
             inventory::VirtType::Qemu => VirtType::Qemu,
             inventory::VirtType::Auto if !underlay.kvm => VirtType::Qemu,
             inventory::VirtType::Auto | inventory::VirtType::Kvm => VirtType::Kvm,
@@ -257,69 +175,35 @@ fn nodes(
     nodes
 }
 
-fn no_room(field: &str, at: Option<inventory::Span>, name: &str, inventory: &Inventory) -> Problem {
+/// Derived addresses are 24 bits of a hash: two may meet, or meet one that was asked for.
+fn check_macs(members: &[Member<'_>], nodes: &[Node], problems: &mut Vec<Problem>) {
+    for (index, node) in nodes.iter().enumerate() {
+        if let Some(other) = nodes[..index].iter().find(|other| other.mac == node.mac) {
+            let fault = format!("{} would have the same MAC as {}, {}", node.name, other.name, node.mac);
+            problems.push(
+                Problem::new(&members[index].field("mac"), members[index].name_at(), fault)
+                    .help("give one of them a `mac` of its own"),
+            );
+        }
+    }
+}
+
+/// A host that forwards to itself or to another one would ask in a circle.
+fn check_forwarders(inventory: &Inventory, hosts: &[Host], problems: &mut Vec<Problem>) {
+    for (index, forwarder) in inventory.network.forwarders.iter().enumerate() {
+        if let Some(host) = hosts.iter().find(|host| forwarder.value == host.address) {
+            let fault =
+                format!("{} is {}'s own resolver, which would ask itself", forwarder.value, host.name);
+            problems.push(
+                Problem::new(&format!("network.forwarders[{index}]"), forwarder.at, fault)
+                    .help("name the DNS servers outside"),
+            );
+        }
+    }
+}
+
+fn no_room(field: &str, at: Option<Span>, name: &str, inventory: &Inventory) -> Problem {
     let network = &inventory.network.machine_network;
-    Problem::new(field, at.or(network.at), format!("{} has no address left for {name}", network.0))
+    Problem::new(field, at.or(network.at), format!("{} has no address left for {name}", network.value.0))
         .help("make network.machineNetwork larger; a /24 is usual")
-}
-
-fn network(inventory: &Inventory, mtu: u16, addressing: Addressing) -> Network {
-    let network = &inventory.network;
-    Network {
-        machine: network.machine_network.trunc(),
-        cluster: network.cluster_network.cidr.trunc(),
-        host_prefix: network.cluster_network.host_prefix.value,
-        service: network.service_network.trunc(),
-        network_type: network.network_type.value.clone(),
-        bridge: network.bridge.value.clone(),
-        vxlan: VxlanSettings {
-            device: network.vxlan.device.value.clone(),
-            vni: network.vxlan.vni.value,
-            port: network.vxlan.port.value,
-        },
-        mtu,
-        nat: network.nat,
-        addressing,
-        ntp: values(&network.ntp),
-    }
-}
-
-fn machines(inventory: &Inventory) -> Machines {
-    let pool = inventory.machines.pool.as_ref().map(|pool| pool.value.clone());
-    Machines {
-        pool: pool
-            .unwrap_or_else(|| PathBuf::from("/var/lib/libvirt/images").join(&inventory.cluster.name.value)),
-        prove_kvm: inventory.machines.virt_type.value != inventory::VirtType::Qemu,
-    }
-}
-
-fn install(loaded: &Loaded) -> Install {
-    let settings = &loaded.inventory.install;
-    Install {
-        method: settings.iso.as_ref().map_or(Method::Agent, |iso| Method::Iso(iso.value.clone())),
-        mirror: settings.mirror.trim_end_matches('/').to_owned(),
-        release_image: settings.release.as_ref().map(|release| release.value.clone()),
-        ssh_key: loaded.ssh_key.clone(),
-        proxy: settings.proxy.as_ref().map(proxy),
-        image_digest_sources: settings
-            .image_digest_sources
-            .iter()
-            .map(|source| ImageDigestSource {
-                source: source.source.value.clone(),
-                mirrors: values(&source.mirrors),
-            })
-            .collect(),
-        trust_bundle: loaded.trust_bundle.clone(),
-        trust_bundle_policy: value(settings.additional_trust_bundle_policy.as_ref()),
-    }
-}
-
-fn proxy(settings: &ProxySettings) -> Proxy {
-    let secret =
-        |field: &Option<Located<String>>| field.as_ref().map(|field| Secret::new(field.value.clone()));
-    Proxy {
-        http: secret(&settings.http_proxy),
-        https: secret(&settings.https_proxy),
-        no_proxy: settings.no_proxy.as_ref().map(|field| field.value.clone()),
-    }
 }

@@ -65,6 +65,7 @@ pub enum Error {
 
 impl Error {
     /// Makes one error of several; `None` of none.
+    #[must_use]
     pub fn collect(errors: Vec<Self>) -> Option<Self> {
         let mut errors = errors;
         if errors.len() > 1 { Some(Self::Several(errors)) } else { errors.pop() }

@@ -1,11 +1,9 @@
 //! All hosts of a cluster, with what was last seen on each.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     engine::{
@@ -39,7 +37,7 @@ pub struct Fleet {
     sink: Sink,
     lock: Option<Lock>,
     holder: String,
-    interrupted: Arc<AtomicBool>,
+    interrupted: CancellationToken,
 }
 
 impl Fleet {
@@ -52,7 +50,7 @@ impl Fleet {
         hosts: Vec<(Target, Questions)>,
         keyring: &Keyring,
         sink: Sink,
-        interrupted: Arc<AtomicBool>,
+        interrupted: CancellationToken,
     ) -> Result<Self, Error> {
         let (fleet, lost) = Self::reach(cluster, hosts, keyring, sink, interrupted).await;
         lost.map_or(Ok(fleet), Err)
@@ -64,7 +62,7 @@ impl Fleet {
         hosts: Vec<(Target, Questions)>,
         keyring: &Keyring,
         sink: Sink,
-        interrupted: Arc<AtomicBool>,
+        interrupted: CancellationToken,
     ) -> (Self, Option<Error>) {
         let tasks: Vec<_> = hosts
             .into_iter()
@@ -103,7 +101,13 @@ impl Fleet {
     /// # Errors
     /// Returns [`Error::Interrupted`].
     pub fn check_interrupted(&self) -> Result<(), Error> {
-        if self.interrupted.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+        if self.interrupted.is_cancelled() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// Returns what ends when the user presses Ctrl-C, for waits that are long.
+    #[must_use]
+    pub fn interruption(&self) -> CancellationToken {
+        self.interrupted.clone()
     }
 
     /// Asks again the hosts on which something changed since they were asked.

@@ -31,3 +31,4 @@ pub use output::Output;
 pub use process::Process;
 pub use session::Session;
 pub use target::Target;
+pub use transfer::{Digest, Sent};

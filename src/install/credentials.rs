@@ -19,7 +19,7 @@ pub struct Credentials {
 }
 
 /// Largest kubeconfig there is, with room to spare, bytes.
-const LIMIT: u64 = 1 << 20;
+const LIMIT: usize = 1 << 20;
 
 /// Fetches kubeconfig and password into `folder`, readable by the user alone.
 ///

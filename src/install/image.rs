@@ -4,11 +4,15 @@ use crate::{
     bringup::{ImageRecord, ImageStep, Place, image_step, installer_inputs, iso_path},
     cluster::{Cluster, Method},
     command::{Command, Script, quote},
-    engine::{Event, Fleet},
+    engine::{Event, Fleet, Sink},
+    host::Session,
     install::{Error, installer},
     resource::{Change, Facts, File, sha256},
     secret::Secret,
 };
+
+/// The boot image holds the pull secret: nobody but root, and QEMU by libvirt's leave, reads it.
+const MODE: &str = "0600";
 
 /// Brings the boot image to every host; returns how many changes that took.
 ///
@@ -155,39 +159,43 @@ fn recording(cluster: &Cluster, place: &Place, inputs: &str) -> Script {
 
 async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str) -> Result<(), Error> {
     let (session, sink) = (&fleet.members()[0].session, fleet.sink());
-    let total =
-        tokio::fs::metadata(path).await.map_err(|source| Error::Local { path: path.into(), source })?.len();
-    let progress = |done| {
-        let (host, what) = (session.name().to_owned(), "boot image".to_owned());
-        sink(Event::Transfer { host, what, done, total: Some(total) });
-    };
+    let local = |source| Error::Local { path: path.into(), source };
+    let file = tokio::fs::File::open(path).await.map_err(local)?;
+    let total = file.metadata().await.map_err(local)?.len();
+    make_folder(session, cluster).await?;
+    session.upload(file, &iso_path(cluster), MODE, transfer(sink, session, total)).await?;
+    Ok(())
+}
+
+/// Makes the pool's folder, unless it is there.
+async fn make_folder(session: &Session, cluster: &Cluster) -> Result<(), Error> {
     let folder = cluster.machines.pool.display().to_string();
     let script = Script::new().line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&folder)));
     session.run(&script, |_| {}).await?.checked(session.name(), "making the pool's folder")?;
-    session.upload(std::path::Path::new(path), &iso_path(cluster), 0o600, progress).await?;
     Ok(())
+}
+
+/// Returns what tells of the boot image's way to a host.
+fn transfer<'a>(sink: &'a Sink, to: &'a Session, total: u64) -> impl FnMut(u64) + Send + 'a {
+    move |done| {
+        let (host, what) = (to.name().to_owned(), "boot image".to_owned());
+        sink(Event::Transfer { host, what, done, total: Some(total) });
+    }
 }
 
 async fn copy(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(), Error> {
     let place = Place::of(cluster);
     let iso = iso_path(cluster);
-    let folder = cluster.machines.pool.display().to_string();
     let first = &fleet.members()[0];
     let record = first.facts.text(&place.image()).unwrap_or_default().to_owned();
     let Some(known) = ImageRecord::read(cluster, &first.facts) else { return Ok(()) };
     let sink = fleet.sink();
     let copies = hosts.iter().map(|&host| {
-        let (from, to, iso, folder, known) =
-            (&first.session, &fleet.members()[host].session, &iso, &folder, &known);
+        let (from, to, iso, known) = (&first.session, &fleet.members()[host].session, &iso, &known);
         async move {
-            let progress = |done| {
-                let (host, what) = (to.name().to_owned(), "boot image".to_owned());
-                sink(Event::Transfer { host, what, done, total: Some(known.size) });
-            };
-            let script =
-                Script::new().line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(folder)));
-            to.run(&script, |_| {}).await?.checked(to.name(), "making the pool's folder")?;
-            let digest = from.copy_to(iso, to, iso, progress).await?;
+            make_folder(to, cluster).await?;
+            let sent = from.copy_to(iso, to, iso, MODE, transfer(sink, to, known.size)).await?;
+            let digest = sent.digest.sha256;
             if digest != known.sha256 {
                 let reason =
                     format!("its checksum is {digest}, but it was {} when it was made", known.sha256);

@@ -51,6 +51,23 @@ fn bin(cluster: &Cluster, place: &Place) -> String {
 /// or the cluster's names would not resolve on the host; HOME and its cache
 /// are in the private folder.
 pub(super) fn running(cluster: &Cluster, place: &Place, arguments: &[&str]) -> String {
+    command(cluster, place, None, arguments)
+}
+
+/// As [`running`], under a name by which a wait that was left behind can be ended.
+pub(super) fn waiting(cluster: &Cluster, place: &Place, arguments: &[&str]) -> String {
+    command(cluster, place, Some(&place.unit("wait")), arguments)
+}
+
+/// Returns source that ends a wait that an earlier run left behind.
+pub(super) fn stopping(place: &Place) -> String {
+    let unit = quote(&place.unit("wait"));
+    format!(
+        "systemctl stop --quiet {unit} 2>/dev/null || true; systemctl reset-failed {unit} 2>/dev/null || true"
+    )
+}
+
+fn command(cluster: &Cluster, place: &Place, unit: Option<&str>, arguments: &[&str]) -> String {
     let (folder, bin) = (folder(place), bin(cluster, place));
     let run = Command::new("systemd-run")
         .args(["--quiet", "--pipe", "--wait", "--collect"])
@@ -58,6 +75,7 @@ pub(super) fn running(cluster: &Cluster, place: &Place, arguments: &[&str]) -> S
         .arg(format_args!("--property=WorkingDirectory={folder}"))
         .arg(format_args!("--setenv=HOME={folder}"))
         .arg(format_args!("--setenv=PATH={bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"))
+        .args(unit.map(|unit| format!("--unit={unit}")))
         .arg(format_args!("{bin}/openshift-install"))
         .args(arguments);
     run.to_string()

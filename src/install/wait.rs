@@ -6,7 +6,7 @@ use crate::{
     bringup::Place,
     cluster::Cluster,
     command::{Script, quote},
-    engine::{Event, Fleet},
+    engine::{self, Event, Fleet},
     install::{Error, installer},
 };
 
@@ -52,25 +52,29 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
     fleet.lock().await?;
     let assets = installer::assets(&place);
     let run =
-        installer::running(cluster, &place, &["agent", "wait-for", milestone.target(), "--dir", &assets]);
+        installer::waiting(cluster, &place, &["agent", "wait-for", milestone.target(), "--dir", &assets]);
     let script = Script::new()
         .line("exec 2>&1")
+        .line(installer::stopping(&place))
         .line(format_args!("{run} && {{ date -u +%FT%TZ > {0}.new; mv -f {0}.new {0}; }}", quote(&file)));
     let last = Mutex::new(String::new());
     let session = fleet.members()[0].session.clone();
-    let output = session
-        .run(&script, |line| {
-            let text = message(line);
-            // The installer prints the password when it is done; it stays on the host.
-            if text.contains("password") {
-                return;
-            }
-            (fleet.sink())(Event::Waiting { text: text.clone() });
-            if let Ok(mut last) = last.lock() {
-                *last = text;
-            }
-        })
-        .await?;
+    let interruption = fleet.interruption();
+    let waiting = session.run(&script, |line| {
+        let text = message(line);
+        // The installer prints the password when it is done; it stays on the host.
+        if text.contains("password") {
+            return;
+        }
+        (fleet.sink())(Event::Waiting { text: text.clone() });
+        if let Ok(mut last) = last.lock() {
+            *last = text;
+        }
+    });
+    let output = tokio::select! {
+        output = waiting => output?,
+        () = interruption.cancelled() => return Err(engine::Error::Interrupted.into()),
+    };
     fleet.touch();
     if output.status == 0 {
         return Ok(true);

@@ -1,11 +1,11 @@
 //! From the tree to the typed inventory, past every mistake.
 
-use std::{collections::HashSet, fmt};
+use std::collections::HashSet;
 
 use serde::{
     de::{
-        self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, IntoDeserializer, MapAccess,
-        SeqAccess, Unexpected, Visitor, value::StrDeserializer,
+        self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess,
+        Unexpected, Visitor, value::StrDeserializer,
     },
     forward_to_deserialize_any,
 };
@@ -13,7 +13,8 @@ use serde::{
 use super::{
     node::{Key, Kind, Node},
     problem::Problem,
-    span::{LOCATED, Span},
+    span::LOCATED,
+    wrong::Wrong,
 };
 
 /// What could be read, and what could not.
@@ -22,14 +23,19 @@ pub(super) struct Decoded<T> {
     pub value: Option<T>,
     /// What is wrong.
     pub problems: Vec<Problem>,
-    /// Paths of the parts left out.
-    pub pruned: Vec<String>,
+    /// Paths of the fields whose value is not what the user meant, for it was left out.
+    pub lost: Vec<String>,
 }
 
 /// Reads `node` as a `T`: what is wrong is noted and left out, and the rest is read again.
 pub(super) fn decode<T: DeserializeOwned>(mut node: Node) -> Decoded<T> {
-    let mut decoded = Decoded { value: None, problems: Vec::new(), pruned: Vec::new() };
+    let mut decoded = Decoded { value: None, problems: Vec::new(), lost: Vec::new() };
     let mut pruned = HashSet::new();
+    if matches!(node.kind, Kind::Null) {
+        let problem = Problem::new("", node.span, "there is nothing in it");
+        decoded.problems.push(problem.help("`ocp2 init` writes one to start from"));
+        return decoded;
+    }
     loop {
         let wrong = match T::deserialize(&node) {
             Ok(value) => {
@@ -39,118 +45,17 @@ pub(super) fn decode<T: DeserializeOwned>(mut node: Node) -> Decoded<T> {
             Err(wrong) => wrong,
         };
         // A required field that was cut out has had its say already.
-        if !wrong.missing.as_ref().is_some_and(|field| pruned.contains(field)) {
+        if !wrong.0.missing.as_ref().is_some_and(|field| pruned.contains(field)) {
             decoded.problems.push(wrong.problem());
         }
-        let path = wrong.path.unwrap_or_default();
+        let path = wrong.0.path.unwrap_or_default();
         if path.is_empty() || !node.prune(&path) {
             break;
         }
+        decoded.lost.extend(if wrong.0.unknown { wrong.0.meant } else { Some(path.clone()) });
         pruned.insert(path);
     }
-    decoded.pruned = pruned.into_iter().collect();
     decoded
-}
-
-/// Why one value could not be read.
-#[derive(Debug)]
-pub(super) struct Wrong {
-    message: String,
-    help: Option<String>,
-    /// Full path of the field that is missing in the value.
-    missing: Option<String>,
-    path: Option<String>,
-    span: Option<Span>,
-}
-
-impl Wrong {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, missing: None, path: None, span: None }
-    }
-
-    /// Gives the place of the innermost value, which is the first to ask.
-    fn at(mut self, node: &Node) -> Self {
-        if self.path.is_none() {
-            self.path = Some(node.path.clone());
-            self.span = Some(node.span);
-            if let Some(field) = self.missing.take() {
-                self.missing =
-                    Some(if node.path.is_empty() { field } else { format!("{}.{field}", node.path) });
-                // A map's own place is its whole text: its first key is enough to show.
-                if let Kind::Map(entries) = &node.kind
-                    && let Some((key, _)) = entries.first()
-                {
-                    self.span = Some(key.span);
-                }
-            }
-        }
-        self
-    }
-
-    fn problem(&self) -> Problem {
-        let field = self.missing.as_deref().or(self.path.as_deref()).unwrap_or_default();
-        let problem = Problem::new(field, self.span, &self.message);
-        match &self.help {
-            Some(help) => problem.help(help),
-            None => problem,
-        }
-    }
-}
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Wrong {}
-
-impl de::Error for Wrong {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string())
-    }
-
-    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let found = match unexpected {
-            Unexpected::Map => "keys and values".to_owned(),
-            Unexpected::Seq => "a list".to_owned(),
-            Unexpected::Unit | Unexpected::Option => "nothing".to_owned(),
-            Unexpected::Str(text) => format!("{text:?}"),
-            other => other.to_string(),
-        };
-        Self::new(format!("{found} stands here, not {expected}"))
-    }
-
-    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::invalid_type(unexpected, expected)
-    }
-
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        let mut wrong = Self::new(format!("there is no field {field:?} here"));
-        wrong.help = Some(suggestion(field, expected, "the fields here are"));
-        wrong
-    }
-
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let mut wrong = Self::new(format!("{variant:?} is not one of the possible values"));
-        wrong.help = Some(suggestion(variant, expected, "possible values are"));
-        wrong
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        let mut wrong = Self::new("is required and missing");
-        wrong.missing = Some(field.to_owned());
-        wrong
-    }
-}
-
-/// Names the likeliest word meant, else all there are.
-fn suggestion(word: &str, expected: &[&str], otherwise: &str) -> String {
-    let distance = |candidate: &&&str| strsim::osa_distance(&word.to_lowercase(), &candidate.to_lowercase());
-    match expected.iter().min_by_key(distance) {
-        Some(best) if distance(&best) <= 2 => format!("did you mean `{best}`?"),
-        _ => format!("{otherwise} {}", expected.join(", ")),
-    }
 }
 
 impl Node {
@@ -173,9 +78,8 @@ impl Node {
         match text.parse() {
             Ok(number) if !quoted => Ok(number),
             Ok(_) => {
-                let mut wrong = Wrong::new(format!("{text:?} is a text, not a number"));
-                wrong.help = Some("write it without the quotes".to_owned());
-                Err(wrong.at(self))
+                let wrong = Wrong::new(format!("{text:?} is a text, not a number"));
+                Err(wrong.help("write it without the quotes".to_owned()).at(self))
             }
             Err(_) if text.parse::<i128>().is_ok() => {
                 Err(Wrong::new(format!("{text} is out of the range a number can have here")).at(self))
@@ -322,8 +226,10 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         let name: StrDeserializer<'_, Wrong> = key.name.as_str().into_deserializer();
         seed.deserialize(name).map(Some).map_err(|mut wrong| {
             // The key itself is wrong: it is shown, and it is what is left out.
-            wrong.path = Some(value.path.clone());
-            wrong.span = Some(key.span);
+            let parent = value.path.strip_suffix(&key.name).unwrap_or_default();
+            wrong.0.meant = wrong.0.meant.map(|meant| format!("{parent}{meant}"));
+            wrong.0.path = Some(value.path.clone());
+            wrong.0.span = Some(key.span);
             wrong
         })
     }

@@ -122,9 +122,10 @@ impl Ssh {
 )]
 pub struct SshError(String);
 
-/// The long way to write [`Ssh`].
+/// The long way to write how a host is reached.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SshObject")]
 struct SshFields {
     /// Host name, address or `Host` of `~/.ssh/config`.
     address: String,

@@ -86,13 +86,19 @@ impl Group {
 }
 
 impl Member<'_> {
-    /// Returns the path of one of its fields: its item's, else its group's.
+    /// Returns the path of one of its own fields; of its group's where it has no item.
     #[must_use]
     pub fn field(&self, name: &str) -> String {
         match self.number {
             Some(number) => format!("nodes.{}.items[{number}].{name}", self.group),
-            None => format!("nodes.{}.{name}", self.group),
+            None => self.group_field(name),
         }
+    }
+
+    /// Returns the path of a field of its group.
+    #[must_use]
+    pub fn group_field(&self, name: &str) -> String {
+        format!("nodes.{}.{name}", self.group)
     }
 
     /// Returns where its name is written.

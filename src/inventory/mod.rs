@@ -4,10 +4,13 @@
 //! that needs no host; [`crate::cluster::resolve`] finds the rest. Both report
 //! all [`Problems`] at once, each at its place in the text.
 
+mod anchor;
+mod check;
 mod cluster;
 mod decode;
 mod host;
 mod install;
+mod load;
 mod member;
 mod network;
 mod node;
@@ -16,20 +19,23 @@ mod problem;
 mod source;
 mod span;
 mod value;
+mod wrong;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use check::LEAST_MTU;
 pub use cluster::{Capabilities, ClusterSettings};
 pub use host::{HostSettings, Ssh, SshError, UnderlaySettings};
 pub use install::{
     ImageDigestSource, InstallSettings, Method, PUBLIC_MIRROR, ProxySettings, TrustBundlePolicy,
 };
+pub use load::{LoadError, Loaded, load};
 pub use member::Member;
 pub use network::{Addressing, ClusterNetwork, Encryption, NetworkSettings, Vxlan};
 pub use nodes::{BelowMinimum, Group, Item, MachineSettings, NodeSettings, Role, VirtType};
 pub use problem::{Problem, Problems, Source, Warning};
-pub use source::{Disk, Files, LoadError, Loaded, load};
+pub use source::{Disk, Files};
 pub use span::{Located, Span};
 pub use value::{Cidr, Mtu, Public, Size, SizeError};
 

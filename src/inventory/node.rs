@@ -58,7 +58,7 @@ impl Node {
         let options =
             serde_yaml::options! { with_snippet: false, duplicate_keys: DuplicateKeyPolicy::PassThrough };
         let raw: Spanned<Raw> =
-            serde_yaml::from_str_with_options(text, options).map_err(|error| syntax(&error))?;
+            serde_yaml::from_str_with_options(text, options).map_err(|error| syntax(&error, text))?;
         let mut twice = Vec::new();
         let node = place(raw, String::new(), text, &mut twice);
         Ok((node, twice))
@@ -170,7 +170,7 @@ impl<'de> Visitor<'de> for RawVisitor {
 /// Gives every value its path and, where YAML took it for a number, its text back.
 fn place(raw: Spanned<Raw>, path: String, text: &str, twice: &mut Vec<Problem>) -> Node {
     let span = span_of(raw.referenced);
-    let written = &text[clamp(span_of(raw.defined), text)];
+    let written = text.get(range(span_of(raw.defined))).unwrap_or_default();
     let kind = match raw.value {
         Raw::Null => Kind::Null,
         Raw::Plain => Kind::Scalar { text: written.trim().to_owned(), quoted: false },
@@ -198,7 +198,7 @@ fn place_entries(
         let key = Key { span: span_of(key.referenced), name: key.value };
         let path = if path.is_empty() { key.name.clone() } else { format!("{path}.{}", key.name) };
         if let Some((first, _)) = placed.iter().find(|(other, _)| other.name == key.name) {
-            let line = 1 + text[..first.span.start].matches('\n').count();
+            let line = 1 + text.get(..first.span.start).unwrap_or_default().matches('\n').count();
             twice.push(
                 Problem::new(&path, key.span, format!("{:?} is written twice", key.name))
                     .help(format!("it is on line {line} already; keep one of the two")),
@@ -217,13 +217,12 @@ fn span_of(location: Location) -> Span {
     Span { start: number(span.byte_offset()), len: number(span.byte_len()) }
 }
 
-fn clamp(span: Span, text: &str) -> std::ops::Range<usize> {
-    let end = (span.start + span.len).min(text.len());
-    span.start.min(end)..end
+fn range(span: Span) -> std::ops::Range<usize> {
+    span.start..span.start.saturating_add(span.len)
 }
 
 /// Puts a YAML error into the inventory's own words.
-fn syntax(error: &serde_yaml::Error) -> Problem {
+fn syntax(error: &serde_yaml::Error, text: &str) -> Problem {
     use serde_yaml::Error;
     let (message, help) = match error.without_snippet() {
         Error::Eof { .. } => ("the inventory is empty", Some("`ocp2 init` writes one to start from")),
@@ -234,12 +233,22 @@ fn syntax(error: &serde_yaml::Error) -> Problem {
         _ => ("", None),
     };
     let message = if message.is_empty() { first_line(error) } else { message.to_owned() };
-    let at = error.location().map_or(Span { start: 0, len: 0 }, span_of);
+    let at = error.location().map(|location| point(location, text));
     let problem = Problem::new("", at, message);
     match help {
         Some(help) => problem.help(help),
         None => problem,
     }
+}
+
+/// Returns the place of a scanner's error, which knows line and column only.
+fn point(location: Location, text: &str) -> Span {
+    let number = |value: u64| usize::try_from(value).unwrap_or(usize::MAX).saturating_sub(1);
+    let (line, column) = (number(location.line()), number(location.column()));
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = text[start..].lines().next().unwrap_or_default();
+    let within = rest.char_indices().nth(column).map_or(rest.len(), |(offset, _)| offset);
+    Span { start: start + within, len: 0 }
 }
 
 /// Returns what the parser says, without the position: the snippet shows that.

@@ -38,10 +38,10 @@ pub struct Warning {
 }
 
 impl Source {
-    /// Keeps `text` under the file name it came from.
+    /// Keeps `text` under the file name it came from, passwords in its URLs masked.
     #[must_use]
     pub fn new(name: &str, text: &str) -> Self {
-        Self(Arc::new(NamedSource::new(name, text.to_owned())))
+        Self(Arc::new(NamedSource::new(name, mask_passwords(text))))
     }
 
     /// Returns the name of the file.
@@ -55,6 +55,29 @@ impl Source {
     pub fn text(&self) -> &str {
         self.0.inner()
     }
+}
+
+/// Masks what stands between `scheme://user:` and `@`, byte for byte: every position stays.
+fn mask_passwords(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(scheme) = rest.find("://") {
+        let (before, after) = rest.split_at(scheme + 3);
+        let end = after.find(|c: char| c.is_whitespace() || "/\"',".contains(c)).unwrap_or(after.len());
+        let (authority, tail) = after.split_at(end);
+        masked.push_str(before);
+        match authority.rsplit_once('@').and_then(|(login, _)| login.split_once(':')) {
+            Some((user, password)) => {
+                let shown = user.len() + 1;
+                masked.push_str(&authority[..shown]);
+                masked.extend(std::iter::repeat_n('*', password.len()));
+                masked.push_str(&authority[shown + password.len()..]);
+            }
+            None => masked.push_str(authority),
+        }
+        rest = tail;
+    }
+    masked + rest
 }
 
 impl Problem {
@@ -110,13 +133,13 @@ impl Diagnostic for Problem {
 }
 
 impl Problems {
-    /// Collects what is wrong in the order it is written; `None` where nothing is.
-    pub(crate) fn of(mut list: Vec<Problem>, source: &Source) -> Option<Self> {
+    /// Collects what is wrong, in the order it is written.
+    pub(crate) fn new(mut list: Vec<Problem>, source: &Source) -> Self {
         list.sort_by_key(|problem| problem.at);
         for problem in &mut list {
             problem.source = Some(source.clone());
         }
-        (!list.is_empty()).then_some(Self(list))
+        Self(list)
     }
 
     /// Returns the problems, in the order they are written.
@@ -150,5 +173,18 @@ impl fmt::Display for Warning {
         } else {
             write!(f, "{}: {}", self.field, self.message)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_not_shown() {
+        let text = "httpProxy: http://me:s3cr@t@proxy:3128 # http://example.com/a:b@c";
+        let source = Source::new("inventory.yaml", text);
+        assert_eq!(source.text(), "httpProxy: http://me:******@proxy:3128 # http://example.com/a:b@c");
+        assert_eq!(source.text().len(), text.len());
     }
 }

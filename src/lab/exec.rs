@@ -19,6 +19,7 @@ use super::{
 /// On the workstation and on the internet the machine's own programs run, in
 /// that place's network; on a host it is the host's own system. Returns only if
 /// that cannot be.
+#[must_use]
 pub fn exec(home: &Home, place: &str, command: &[OsString]) -> LabError {
     match prepare(home, place, command) {
         Ok(mut prepared) => {

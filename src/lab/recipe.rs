@@ -10,9 +10,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{LabError, place::Home, program::program};
 
-/// Shows the folder of a build to a root as /mnt, and runs the script there.
-const IN_ROOT: &str =
-    r#"mount --bind "$1" "$2/mnt"; root=$2; shift 2; exec chroot "$root" sh /mnt/work/build.sh "$@""#;
+/// Shows a root the folder of this build as /mnt and that of its own build as /srv, and runs the script there.
+const IN_ROOT: &str = r#"root=$2/rootfs; mount --bind "$1" "$root/mnt"; mount --bind "$2" "$root/srv"
+    mount -t proc proc "$root/proc"; mount --bind /dev "$root/dev"
+    shift 2; exec chroot "$root" sh /mnt/work/build.sh "$@""#;
 
 /// How something is built: a script and the files that lie beside it.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Recipe<'a> {
     pub files: Vec<(&'static str, &'a [u8])>,
     /// Words on the script's command line, before the folder to build in.
     pub arguments: Vec<String>,
-    /// A root to run the script in; `None`: the machine itself.
+    /// The build of a root to run the script in; `None`: on the machine itself.
     pub root: Option<PathBuf>,
 }
 
@@ -44,6 +45,9 @@ impl Recipe<'_> {
         }
         for (file, content) in &self.files {
             let path = work.join(file);
+            if let Some(dir) = path.parent() {
+                fs::create_dir_all(dir).map_err(LabError::file("write", dir))?;
+            }
             fs::write(&path, content).map_err(LabError::file("write", &path))?;
         }
         self.run(&partial, &home.cache.join(format!("{}.log", self.kind)))?;

@@ -85,10 +85,11 @@ fn root<'a>(kind: &'static str, apt: &'a Apt) -> Recipe<'a> {
     Recipe {
         kind,
         files: vec![
-            ("build.sh", include_bytes!("root/build.sh")),
+            ("build.sh", include_bytes!("root/build.sh").as_slice()),
             ("bare.packages", include_bytes!("root/bare.packages")),
             ("full.packages", include_bytes!("root/full.packages")),
             ("guest.packages", include_bytes!("root/guest.packages")),
+            ("guest.modules", include_bytes!("root/guest.modules")),
             ("nmstatectl", include_bytes!("root/nmstatectl.py")),
             ("sources", apt.sources.as_bytes()),
             ("apt.conf", apt.settings.as_bytes()),

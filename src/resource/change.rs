@@ -71,6 +71,7 @@ impl Change {
 
 impl Detail {
     /// Compares one field; `None` where it is as wanted.
+    #[must_use]
     pub fn field(name: &str, from: Option<&str>, to: &str) -> Option<Self> {
         (from != Some(to)).then(|| Self::Field {
             name: name.to_owned(),

@@ -46,6 +46,6 @@ impl Questions {
             package::ask(&self.packages),
             nft_table::ask(&self.nft_tables),
         ];
-        sections.iter().fold(Script::new(), |script, section| script.line(section)).line("echo @@end")
+        sections.iter().fold(Script::new(), super::super::command::Script::line).line("echo @@end")
     }
 }

@@ -9,6 +9,7 @@ use crate::{command::quote, resource::Manager};
 
 /// A host's system, as it told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct System {
     /// `ID` of os-release, `debian`.
     pub id: String,
@@ -81,7 +82,7 @@ pub(super) fn read(section: &str) -> System {
             "nmstatectl" => system.nmstatectl = true,
             "selinux" => system.selinux = true,
             "resolver" => {
-                system.resolvers.extend(value.parse::<IpAddr>().ok().filter(|ip| !ip.is_loopback()))
+                system.resolvers.extend(value.parse::<IpAddr>().ok().filter(|ip| !ip.is_loopback()));
             }
             "space" => {
                 let mut parts = value.splitn(3, ' ');

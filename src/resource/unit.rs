@@ -66,8 +66,8 @@ impl Stamp {
 
     /// Makes a stamp by its files' names alone, for the unit file that has to write it.
     #[must_use]
-    pub fn naming(path: String, files: &[&str]) -> Self {
-        Self { path, content: String::new(), files: files.iter().map(|&file| file.to_owned()).collect() }
+    pub fn naming(path: String, files: Vec<String>) -> Self {
+        Self { path, content: String::new(), files }
     }
 
     /// Returns the command a unit runs to leave it.

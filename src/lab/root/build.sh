@@ -4,27 +4,31 @@
 #   build.sh KIND SUITE OUT     KIND is full or bare; beside this script lie
 #                               the package lists, sources and apt.conf
 #
-# OUT/rootfs is the root; a full build also leaves OUT/kernel.deb (what the
-# stand-in's guests boot), a bare one OUT/repo (what a host may still install).
+# OUT/rootfs is the root; a full build also leaves OUT/kernel (what the stand-in's
+# guests boot), a bare one OUT/repo (what a host may still install).
 set -eu
 kind=$1 suite=$2 out=$3
 here=$(cd "$(dirname "$0")" && pwd)
 root=$out/rootfs
 
-list() { sed -e '/^#/d' "$@" | paste -s -d"$sep" -; }
+# list SEPARATOR FILE...
+list() {
+    separator=$1
+    shift
+    sed -e '/^#/d' "$@" | paste -s -d"$separator" -
+}
 
-sep=,
-packages=$(list "$here/bare.packages")
+packages=$(list , "$here/bare.packages")
 if [ "$kind" = full ]; then
-    packages=$packages,$(list "$here/full.packages" "$here/guest.packages")
+    packages=$packages,$(list , "$here/full.packages" "$here/guest.packages")
     # Its dependencies (an initramfs generator) are of no use: it is only unpacked.
+    # The cloud kernel would be smaller, but has no driver for a SATA CD.
     hook='cd "$OUT" && export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" &&
-        apt-get download "$(apt-cache depends linux-image-cloud-amd64 |
-            sed -n "s/.*Depends: \(linux-image-.*-cloud-amd64\).*/\1/p")" &&
+        apt-get download "$(apt-cache depends linux-image-amd64 |
+            sed -n "s/.*Depends: \(linux-image-[0-9].*-amd64\).*/\1/p")" &&
         mv linux-image-*.deb kernel.deb'
 else
-    sep=' '
-    WANTED=$(list "$here/full.packages")
+    WANTED=$(list ' ' "$here/full.packages")
     export WANTED
     hook='APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get install --yes --download-only $WANTED &&
         mkdir -p "$OUT/repo" && mv "$1"/var/cache/apt/archives/*.deb "$OUT/repo"'
@@ -74,6 +78,22 @@ if [ "$kind" = full ]; then
     # A package's default service is not left listening.
     chroot "$root" systemctl disable --quiet haproxy.service
     install -m 0755 "$here/nmstatectl" "$root/usr/local/bin/nmstatectl"
+
+    # The guest's kernel and modules, in loading order: insmod resolves nothing.
+    unpacked=$root/tmp/kernel
+    mkdir -p "$unpacked" "$out/kernel/modules"
+    dpkg-deb -x "$out/kernel.deb" "$unpacked"
+    release=$(basename "$unpacked"/lib/modules/*)
+    chroot "$root" depmod --basedir /tmp/kernel "$release"
+    for module in $(list ' ' "$here/guest.modules"); do
+        chroot "$root" modprobe --dirname /tmp/kernel --set-version "$release" --show-depends "$module"
+    done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' >"$out/order"
+    while read -r file; do
+        cp "$root$file" "$out/kernel/modules/"
+        basename "$file" >>"$out/kernel/modules/order"
+    done <"$out/order"
+    cp "$unpacked"/boot/vmlinuz-* "$out/kernel/vmlinuz"
+    rm -r "$unpacked" "$out/kernel.deb" "$out/order"
 else
     # The index apt reads, made by hand: apt-ftparchive would be one more package to need.
     cd "$out/repo"
