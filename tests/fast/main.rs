@@ -6,8 +6,11 @@
 //! program that is missing fails its tests.
 
 mod changes;
+mod facts;
 mod inventories;
+mod kernel;
 mod layers;
 mod programs;
 mod readers;
-
+mod story;
+mod wanted;
