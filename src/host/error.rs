@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Digest;
+
 /// A failure on one host. Every variant says which.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
@@ -138,6 +140,47 @@ pub enum Error {
         /// All of standard error.
         stderr: String,
     },
+    /// A file that was asked for is not there.
+    #[error("{host}: there is no {path}")]
+    NoFile {
+        /// Host.
+        host: String,
+        /// Path of the file.
+        path: String,
+    },
+    /// A file is larger than it may be.
+    #[error("{host}: {path} has more than {limit} bytes")]
+    TooLarge {
+        /// Host.
+        host: String,
+        /// Path of the file.
+        path: String,
+        /// The most that was asked for.
+        limit: usize,
+    },
+    /// A file arrived with another content than it was sent with.
+    #[error("{host}: {path} arrived as {} bytes with SHA-256 {}, not {} bytes with {}",
+        arrived.size, arrived.sha256, wanted.size, wanted.sha256)]
+    Corrupt {
+        /// Host.
+        host: String,
+        /// Path it was sent to; what arrived is beside it, as `.part`.
+        path: String,
+        /// What was sent.
+        wanted: Box<Digest>,
+        /// What arrived.
+        arrived: Box<Digest>,
+    },
+    /// Something on this machine stands in the way.
+    #[error("{host}: {what}: {reason}")]
+    Local {
+        /// Host it was for.
+        host: String,
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        reason: String,
+    },
     /// The host has no libvirt, or it does not run.
     #[error("{host}: no way to libvirt: {reason}")]
     HypervisorMissing {
@@ -182,6 +225,10 @@ impl Error {
             | Self::ConnectionLost { host, .. }
             | Self::ChannelRefused { host, .. }
             | Self::CommandFailed { host, .. }
+            | Self::NoFile { host, .. }
+            | Self::TooLarge { host, .. }
+            | Self::Corrupt { host, .. }
+            | Self::Local { host, .. }
             | Self::HypervisorMissing { host, .. }
             | Self::Hypervisor { host, .. } => host,
         }

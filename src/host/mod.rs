@@ -21,6 +21,7 @@ mod preamble;
 mod process;
 mod session;
 mod target;
+mod transfer;
 mod trust;
 
 pub use ask::{Ask, Keyring, Refuse, UnknownKey};
@@ -30,3 +31,4 @@ pub use output::Output;
 pub use process::Process;
 pub use session::Session;
 pub use target::Target;
+pub use transfer::{Digest, Sent};

@@ -75,6 +75,11 @@ impl Pipe {
 
     /// Returns status and errors of the command; call it after [`Pipe::next`] gave `None`.
     pub fn outcome(self) -> Result<(i32, String), Error> {
+        self.ended()
+    }
+
+    /// Like [`Pipe::outcome`], where the pipe cannot be given away.
+    pub fn ended(&self) -> Result<(i32, String), Error> {
         let stderr = String::from_utf8_lossy(&self.stderr).into_owned();
         match self.end.status() {
             _ if self.end.refused() => Err(self.session.login_refused("sshd refuses to run commands")),

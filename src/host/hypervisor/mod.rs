@@ -36,11 +36,10 @@ impl Hypervisor {
         static QUIET: Once = Once::new();
         // Otherwise libvirt prints every error on our stderr, as well as returning it.
         QUIET.call_once(virt::error::clear_error_callback);
-        let socket = Socket::bind().map_err(|error| Error::Hypervisor {
+        let socket = Socket::bind().map_err(|error| Error::Local {
             host: session.name().to_owned(),
             what: String::from("making a private socket"),
-            code: 0,
-            message: error.to_string(),
+            reason: error.to_string(),
         })?;
         let uri = socket.uri(DRIVER);
         let pump = tokio::spawn(socket.serve(session.clone()));
