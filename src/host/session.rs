@@ -106,7 +106,7 @@ impl Session {
     /// [`Error::SudoRefused`], [`Error::NoBash`] and [`Error::LoginRefused`] where the script was
     /// never started, [`Error::ConnectionLost`] where its end is not known.
     pub async fn run(&self, script: &Script, line: impl FnMut(&str) + Send) -> Result<Output, Error> {
-        let input = preamble::wrap(script.source()).into_bytes();
+        let input = preamble::whole(script.source()).into_bytes();
         self.execute(preamble::RUN, input, line).await
     }
 
