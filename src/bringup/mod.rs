@@ -1,1 +1,29 @@
 //! The story: the phases of a bring-up, and what each wants on every host.
+//!
+//! A phase is a function from (cluster, host, what is known of the host) to
+//! resources, all of it pure. The phases from `image` on also have milestones,
+//! whose outcome is a file on the first host; [`crate::install`] gets them done.
+
+mod balancer;
+mod daemon;
+mod gateway;
+mod hosts;
+mod image;
+pub mod installer_inputs;
+mod machines;
+mod names;
+mod overlay;
+mod phase;
+mod place;
+mod preflight;
+mod removal;
+mod sighting;
+
+pub use hosts::kvm_proof;
+pub use image::{ImageRecord, ImageStep, image_step};
+pub use machines::{domain, iso_path};
+pub use phase::{Phase, STORY, questions};
+pub use place::Place;
+pub use preflight::{Finding, preflight};
+pub use removal::{Removal, removal};
+pub use sighting::{Sighting, sighting};

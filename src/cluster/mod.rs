@@ -3,6 +3,21 @@
 //! Everything below is pure. What only a host can tell (the tunnel's address,
 //! the MTU) comes in as [`Underlay`], seen or, offline, assumed.
 
+mod address_plan;
+mod assume;
+mod identity;
 mod model;
+mod mtu;
+mod placement;
+mod resolve;
+mod risks;
+mod settings;
+mod underlay;
 
+pub use assume::{Assumed, assume};
+pub use identity::uuid;
 pub use model::*;
+pub use mtu::overhead;
+pub use resolve::{Resolved, resolve};
+
+pub use crate::inventory::{Role, TrustBundlePolicy};

@@ -7,7 +7,11 @@ use std::{
 
 use ipnet::Ipv4Net;
 
-use crate::address::Mac;
+use crate::{
+    address::Mac,
+    inventory::{Role, TrustBundlePolicy},
+    secret::Secret,
+};
 
 /// What a host knows of its own place on the underlay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +53,19 @@ pub struct Cluster {
     pub machines: Machines,
     /// How OpenShift is installed.
     pub install: Install,
+    /// Only FIPS 140 validated cryptography.
+    pub fips: bool,
+    /// `capabilities` of install-config; `None`: the release's default.
+    pub capabilities: Option<Capabilities>,
+}
+
+/// Which of OpenShift's optional components are installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The set to start from.
+    pub baseline: String,
+    /// Components beside those of the set.
+    pub additional: Vec<String>,
 }
 
 /// The overlay and the cluster's networks.
@@ -126,15 +143,6 @@ pub enum VirtType {
     Qemu,
 }
 
-/// Role of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Control plane.
-    Master,
-    /// Compute.
-    Worker,
-}
-
 /// One VM.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -163,6 +171,8 @@ pub struct Node {
 pub struct Machines {
     /// Folder of the storage pool on every host.
     pub pool: PathBuf,
+    /// Hosts have to prove that they run KVM guests.
+    pub prove_kvm: bool,
 }
 
 /// How OpenShift is installed.
@@ -172,8 +182,38 @@ pub struct Install {
     pub method: Method,
     /// Root of the release mirror, `…/pub/openshift-v4`.
     pub mirror: String,
+    /// Release image that replaces the version's own, as a pull spec.
+    pub release_image: Option<String>,
     /// `sshKey` of install-config: public keys, one a line.
     pub ssh_key: String,
+    /// `proxy` of install-config.
+    pub proxy: Option<Proxy>,
+    /// `imageDigestSources` of install-config.
+    pub image_digest_sources: Vec<ImageDigestSource>,
+    /// `additionalTrustBundle` of install-config: certificates in PEM.
+    pub trust_bundle: Option<String>,
+    /// `additionalTrustBundlePolicy` of install-config; `None`: the installer's default.
+    pub trust_bundle_policy: Option<TrustBundlePolicy>,
+}
+
+/// The cluster's proxy; its URLs may carry a password.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// Proxy for HTTP.
+    pub http: Option<Secret>,
+    /// Proxy for HTTPS.
+    pub https: Option<Secret>,
+    /// What is reached without it.
+    pub no_proxy: Option<String>,
+}
+
+/// Where the images of one repository are mirrored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageDigestSource {
+    /// The repository.
+    pub source: String,
+    /// Its mirrors, tried in order.
+    pub mirrors: Vec<String>,
 }
 
 /// Where the boot image comes from.
@@ -221,17 +261,6 @@ impl Cluster {
     #[must_use]
     pub fn rendezvous(&self) -> &Node {
         &self.nodes[0]
-    }
-}
-
-impl Role {
-    /// Returns the installer's word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Master => "master",
-            Self::Worker => "worker",
-        }
     }
 }
 

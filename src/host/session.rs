@@ -48,7 +48,8 @@ impl Session {
     }
 
     pub(super) async fn connect_at(target: &Target, keyring: &Keyring, depth: usize) -> Result<Self, Error> {
-        let Connected { handle, fate, user, through } = connection::connect(target, keyring, depth).await?;
+        let Connected { handle, fate, user, through } =
+            Box::pin(connection::connect(target, keyring, depth)).await?;
         Ok(Self(Arc::new(Inner {
             target: target.clone(),
             keyring: keyring.clone(),

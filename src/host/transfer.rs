@@ -105,6 +105,7 @@ impl Session {
         from: &str,
         other: &Self,
         to: &str,
+        mode: &str,
         mut progress: impl FnMut(u64) + Send,
     ) -> Result<Sent, Error> {
         let mut known = None;
@@ -124,7 +125,8 @@ impl Session {
                 None => self.digest(from).await,
             }
         };
-        let (wanted, (digest, sink)) = tokio::try_join!(hash, self.stream(from, other, to, &mut progress))?;
+        let (wanted, (digest, sink)) =
+            tokio::try_join!(hash, self.stream(from, other, (to, mode), &mut progress))?;
         if digest != wanted {
             return Err(other.corrupt(to, &wanted, digest));
         }
@@ -137,14 +139,14 @@ impl Session {
         &self,
         from: &str,
         other: &Self,
-        to: &str,
+        (to, mode): (&str, &str),
         progress: &mut (impl FnMut(u64) + Send),
     ) -> Result<(Digest, Sink), Error> {
         let (source, sink) = tokio::try_join!(self.reconnect(), other.reconnect())?;
         let mut pipe = Pipe::open(&source, preamble::SPAWN).await?;
         let script = format!("exec cat -- {} </dev/null", quote(from));
         pipe.writer().data_bytes(preamble::line(&script)).await.map_err(|_| source.lost())?;
-        let mut sink = Sink::open(&sink, to, "0644").await?;
+        let mut sink = Sink::open(&sink, to, mode).await?;
         let mut size = 0;
         while let Some(data) = pipe.next().await {
             size += data.len() as u64;

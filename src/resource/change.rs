@@ -1,5 +1,7 @@
 //! A change is data: `plan` prints it, `up` executes the same value.
 
+use similar::TextDiff;
+
 use crate::{command::Script, resource::hypervisor};
 
 /// One step from what was seen to what is wanted.
@@ -38,10 +40,63 @@ pub enum Detail {
 /// How a change is carried out.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// Bash source, run as root with `set -eu -o pipefail`.
+    /// Bash source, run as root with `set -eu -o pipefail`; running it twice does no harm.
     Shell(Script),
     /// A call to the host's libvirt.
     Hypervisor(hypervisor::Call),
     /// Nothing ocp2 may do unasked; the text says what the user can do.
     Manual(String),
+}
+
+impl Change {
+    /// Makes a change carried out by shell source.
+    #[must_use]
+    pub fn shell(resource: String, summary: &str, script: Script) -> Self {
+        Self { resource, summary: summary.to_owned(), details: Vec::new(), action: Action::Shell(script) }
+    }
+
+    /// Makes a change carried out by libvirt.
+    #[must_use]
+    pub fn hypervisor(resource: String, summary: &str, call: hypervisor::Call) -> Self {
+        Self { resource, summary: summary.to_owned(), details: Vec::new(), action: Action::Hypervisor(call) }
+    }
+
+    /// Adds the differences that are the reason for the change.
+    #[must_use]
+    pub fn because(mut self, details: Vec<Detail>) -> Self {
+        self.details = details;
+        self
+    }
+}
+
+impl Detail {
+    /// Compares one field; `None` where it is as wanted.
+    #[must_use]
+    pub fn field(name: &str, from: Option<&str>, to: &str) -> Option<Self> {
+        (from != Some(to)).then(|| Self::Field {
+            name: name.to_owned(),
+            from: from.map(str::to_owned),
+            to: Some(to.to_owned()),
+        })
+    }
+
+    /// Makes a unified diff of two texts.
+    #[must_use]
+    pub fn diff(path: &str, from: &str, to: &str) -> Self {
+        let text =
+            TextDiff::from_lines(from, to).unified_diff().context_radius(2).header(path, path).to_string();
+        Self::Diff { text }
+    }
+
+    /// Returns the difference in a few words, for summaries.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Field { name, from, to } => {
+                let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".into());
+                format!("{name} {} → {}", shown(from), shown(to))
+            }
+            Self::Diff { .. } => "content".into(),
+        }
+    }
 }

@@ -66,6 +66,7 @@ pub enum DomainState {
 
 /// One call to libvirt.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields' names say all there is to say")]
 pub enum Call {
     /// Defines a storage pool from XML.
     DefinePool { xml: String },

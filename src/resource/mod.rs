@@ -4,7 +4,114 @@
 //! [`Change`]s lead from what was seen to what is wanted. All of it is pure;
 //! [`crate::host`] carries it out.
 
+mod bridge;
 mod change;
+mod conflict;
+mod domain;
+mod facts;
+mod fdb;
+mod file;
 pub mod hypervisor;
+mod kvm;
+mod link;
+mod nft_table;
+mod package;
+mod pool;
+mod questions;
+mod setting;
+mod socket;
+mod system;
+mod unit;
+mod volume;
+mod vxlan;
 
+pub use bridge::Bridge;
 pub use change::{Action, Change, Detail};
+pub use conflict::Conflict;
+pub use domain::{Domain, DomainShape};
+pub use facts::{Facts, FactsError};
+pub use fdb::{FdbSeen, Peers};
+pub use file::{File, FileSeen, sha256};
+pub use kvm::KvmProof;
+pub use link::{LinkSeen, RouteSeen};
+pub use nft_table::NftTable;
+pub use package::{Manager, Package, PackageSeen};
+pub use pool::Pool;
+pub use questions::Questions;
+pub use setting::Setting;
+pub use socket::{Listener, SocketSeen};
+pub use system::System;
+pub use unit::{Reload, Stamp, Unit, UnitSeen};
+pub use volume::Volume;
+pub use vxlan::Vxlan;
+
+/// One thing wanted on a host.
+#[derive(Debug, Clone)]
+pub enum Resource {
+    /// A package of the host's distribution.
+    Package(Package),
+    /// A file with its whole content.
+    File(File),
+    /// A kernel setting (sysctl).
+    Setting(Setting),
+    /// A bridge with its address.
+    Bridge(Bridge),
+    /// A VXLAN link in a bridge.
+    Vxlan(Vxlan),
+    /// The peers that a tunnel floods to.
+    Peers(Peers),
+    /// A table of nftables.
+    NftTable(NftTable),
+    /// A systemd unit, enabled and running.
+    Unit(Unit),
+    /// Ports that must be free, or ours.
+    Listener(Listener),
+    /// The proof that the host runs KVM guests.
+    KvmProof(KvmProof),
+    /// A storage pool.
+    Pool(Pool),
+    /// A volume in a pool.
+    Volume(Volume),
+    /// A virtual machine.
+    Domain(Box<Domain>),
+}
+
+impl Resource {
+    /// Adds what has to be asked on the host to know about this resource.
+    pub fn ask(&self, questions: &mut Questions) {
+        match self {
+            Self::Package(it) => it.ask(questions),
+            Self::File(it) => it.ask(questions),
+            Self::Setting(it) => it.ask(questions),
+            Self::NftTable(it) => it.ask(questions),
+            Self::Unit(it) => it.ask(questions),
+            Self::KvmProof(it) => it.ask(questions),
+            Self::Pool(it) => it.ask(questions),
+            Self::Volume(it) => it.ask(questions),
+            // Links, sockets and domains are always told whole.
+            Self::Bridge(_) | Self::Vxlan(_) | Self::Peers(_) | Self::Listener(_) | Self::Domain(_) => {}
+        }
+    }
+
+    /// Returns the changes that lead from `facts` to this resource; none where it is as wanted.
+    ///
+    /// # Errors
+    /// Returns a [`Conflict`] where the place is taken by something that is not ocp2's.
+    pub fn changes(&self, facts: &Facts) -> Result<Vec<Change>, Conflict> {
+        match self {
+            Self::Package(it) => Ok(it.changes(facts)),
+            Self::File(it) => Ok(it.changes(facts)),
+            Self::Setting(it) => Ok(it.changes(facts)),
+            Self::Bridge(it) => it.changes(facts),
+            Self::Vxlan(it) => it.changes(facts),
+            Self::Peers(it) => Ok(it.changes(facts)),
+            Self::NftTable(it) => Ok(it.changes(facts)),
+            Self::Unit(it) => Ok(it.changes(facts)),
+            Self::Listener(it) => it.changes(facts),
+            Self::KvmProof(it) => Ok(it.changes(facts)),
+            Self::Pool(it) => it.changes(facts),
+            Self::Volume(it) => Ok(it.changes(facts)),
+            Self::Domain(it) => it.changes(facts),
+        }
+    }
+}

@@ -96,9 +96,10 @@ fn pretend(sshd: &Sshd, programs: &[(&str, &str)]) {
     fs::create_dir(sshd.path("bin")).unwrap();
     for (name, source) in programs {
         let path = sshd.path("bin").join(name);
-        match source.strip_prefix('=') {
-            Some(target) => symlink(target, &path).unwrap(),
-            None => {
+        if let Some(target) = source.strip_prefix('=') {
+            symlink(target, &path).unwrap();
+        } else {
+            {
                 fs::write(&path, format!("#!/bin/sh\n{source}\n")).unwrap();
                 assert!(
                     std::process::Command::new("chmod").arg("755").arg(&path).status().unwrap().success()

@@ -23,7 +23,7 @@ async fn a_file_is_carried_to_another_host_with_its_holes() {
     let image = image(&one);
     let copy = two.path("a copy").display().to_string();
     let mut heard = Vec::new();
-    let sent = from.copy_to(&image, &to, &copy, |size| heard.push(size)).await.unwrap();
+    let sent = from.copy_to(&image, &to, &copy, "0600", |size| heard.push(size)).await.unwrap();
     let (source, arrived) = (fs::metadata(&image).unwrap(), fs::metadata(&copy).unwrap());
     assert_eq!(fs::read(&image).unwrap(), fs::read(&copy).unwrap());
     assert!(sent.changed && sent.digest.size == source.len());
@@ -32,13 +32,13 @@ async fn a_file_is_carried_to_another_host_with_its_holes() {
     assert!(arrived.blocks() * 512 < arrived.len() - (8 << 20), "{} blocks", arrived.blocks());
     assert!(!fs::exists(format!("{copy}.part")).unwrap());
 
-    let sent = from.copy_to(&image, &to, &copy, |_| panic!("it is there already")).await.unwrap();
+    let sent = from.copy_to(&image, &to, &copy, "0600", |_| panic!("it is there already")).await.unwrap();
     assert!(!sent.changed);
     // The same size, another content.
     let mut damaged = fs::read(&copy).unwrap();
     damaged[1000] ^= 1;
     fs::write(&copy, damaged).unwrap();
-    assert!(from.copy_to(&image, &to, &copy, |_| ()).await.unwrap().changed);
+    assert!(from.copy_to(&image, &to, &copy, "0600", |_| ()).await.unwrap().changed);
     assert_eq!(fs::read(&image).unwrap(), fs::read(&copy).unwrap());
 }
 
@@ -48,7 +48,7 @@ async fn a_transfer_that_was_cut_off_starts_anew() {
     let (from, to) = (connect(&one.target()).await.unwrap(), connect(&two.target()).await.unwrap());
     let image = image(&one);
     let copy = two.path("copy").display().to_string();
-    let cut = from.copy_to(&image, &to, &copy, |size| {
+    let cut = from.copy_to(&image, &to, &copy, "0600", |size| {
         if size > 4 << 20 {
             two.cut();
         }
@@ -58,7 +58,7 @@ async fn a_transfer_that_was_cut_off_starts_anew() {
     assert!(!fs::exists(&copy).unwrap());
     fs::write(format!("{copy}.part"), "what was left").unwrap();
     let to = to.reconnect().await.unwrap();
-    from.copy_to(&image, &to, &copy, |_| ()).await.unwrap();
+    from.copy_to(&image, &to, &copy, "0600", |_| ()).await.unwrap();
     assert_eq!(fs::read(&image).unwrap(), fs::read(&copy).unwrap());
 }
 
@@ -67,7 +67,7 @@ async fn transfers_fail_for_a_reason() {
     let sshd = Sshd::start();
     let session = connect(&sshd.target()).await.unwrap();
     let (missing, to) = (sshd.path("missing").display().to_string(), sshd.path("to").display().to_string());
-    let error = session.copy_to(&missing, &session, &to, |_| ()).await.unwrap_err();
+    let error = session.copy_to(&missing, &session, &to, "0600", |_| ()).await.unwrap_err();
     assert!(matches!(error, Error::NoFile { .. }), "{error}");
     assert!(!fs::exists(&to).unwrap());
     let error = session.upload(&b"x"[..], &format!("{missing}/to"), "0600", |_| ()).await.unwrap_err();

@@ -1,0 +1,56 @@
+# ocp2: build, rehearse, test. Run as root, or as a user with sudo.
+
+SHELL := /bin/bash
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+CARGO ?= cargo
+INVENTORY := inventories/lab.yaml
+
+# To build: a C compiler and libvirt's headers. To rehearse and test: the lab's
+# and the readers of what is rendered (haproxy, dnsmasq, nft, virt-xml-validate).
+PACKAGES := build-essential cmake pkg-config libvirt-dev ca-certificates curl \
+  mmdebstrap systemd-container iproute2 nftables openssh-client openssh-server \
+  dnsmasq-base haproxy libvirt-clients libxml2-utils python3 procps sudo util-linux
+
+.PHONY: demo test check lab-up lab-down setup release toolchain
+
+# The main job: two hosts, six VMs, one command.
+demo: setup release
+	$(SUDO) target/release/ocp2 lab up
+	$(SUDO) target/release/ocp2 lab exec workstation -- $(CURDIR)/target/release/ocp2 up $(INVENTORY)
+	$(SUDO) target/release/ocp2 lab exec workstation -- $(CURDIR)/target/release/ocp2 vms list $(INVENTORY)
+	@echo; echo "Behind the public address of each host:"
+	@$(SUDO) target/release/ocp2 lab exec workstation -- bash tests/demo.sh inventories/ocp-auth/kubeconfig
+	@echo; echo "Look around: $(SUDO) target/release/ocp2 lab exec workstation -- bash"; echo "Clean up:    make lab-down"
+
+# Everything that is tested, on real parts. Nothing is skipped: what cannot run fails.
+test: setup check
+	$(CARGO) test --locked
+	$(CARGO) test --locked --no-run --test lab
+	status=0; $(SUDO) env "PATH=$$PATH" $(CARGO) test --locked --test lab -- --test-threads=1 || status=$$?; \
+	  $(SUDO) target/debug/ocp2 lab down; exit $$status
+
+# Format and lints.
+check: toolchain
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+lab-up: setup release
+	$(SUDO) target/release/ocp2 lab up
+
+lab-down:
+	$(SUDO) $$(ls -t target/release/ocp2 target/debug/ocp2 2>/dev/null | head -n1) lab down
+
+release: toolchain
+	$(CARGO) build --locked --release
+
+# Debian packages, only where one is missing.
+setup:
+	@missing=$$(for p in $(PACKAGES); do \
+	    [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || echo $$p; done); \
+	  if [ -n "$$missing" ]; then \
+	    $(SUDO) apt-get update -q && \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; fi
+
+toolchain:
+	@command -v $(CARGO) >/dev/null || { \
+	  echo "Rust 1.90 or later is needed; https://rustup.rs installs it." >&2; exit 1; }

@@ -1,0 +1,137 @@
+//! Phase `machines`: pool, disks and VMs, and their orderly end at shutdown.
+
+use serde::Serialize;
+
+use crate::{
+    bringup::Place,
+    cluster::{Cluster, Node, Role},
+    render,
+    resource::{Domain, Facts, File, Pool, Resource, Unit, Volume},
+};
+
+/// Seconds a group of VMs has to power off when the host shuts down.
+const STOP_SECONDS: u32 = 120;
+
+pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Vec<Resource>, render::Error> {
+    let place = Place::of(cluster);
+    let mut wanted = vec![Resource::Pool(pool(cluster, &place)?)];
+    for node in cluster.nodes_on(host) {
+        wanted.push(Resource::Volume(volume(cluster, node, &place)?));
+    }
+    wanted.extend(guests(cluster, host, &place)?);
+    // From the first boot on the installer's inputs are frozen: they are in the image the VMs booted from.
+    if !facts.files.contains_key(&place.begun()) {
+        let image = facts.text(&place.image()).unwrap_or_default();
+        wanted.push(Resource::File(File::new(place.begun(), image)));
+    }
+    for node in cluster.nodes_on(host) {
+        wanted.push(Resource::Domain(Box::new(domain(cluster, node)?)));
+    }
+    Ok(wanted)
+}
+
+/// Returns where the boot image is on every host.
+#[must_use]
+pub fn iso_path(cluster: &Cluster) -> String {
+    format!("{}/{}-agent.iso", cluster.machines.pool.display(), cluster.name)
+}
+
+fn disk_name(cluster: &Cluster, node: &Node) -> String {
+    format!("{}.img", cluster.domain_name(node))
+}
+
+fn pool(cluster: &Cluster, place: &Place) -> Result<Pool, render::Error> {
+    #[derive(Serialize)]
+    struct Values<'a> {
+        name: &'a str,
+        path: &'a str,
+    }
+    let (name, path) = (place.pool(), cluster.machines.pool.display().to_string());
+    let xml = render::fill("pool.xml.j2", Values { name: &name, path: &path })?;
+    Ok(Pool { name, path, xml })
+}
+
+fn volume(cluster: &Cluster, node: &Node, place: &Place) -> Result<Volume, render::Error> {
+    #[derive(Serialize)]
+    struct Values<'a> {
+        name: &'a str,
+        capacity: u64,
+    }
+    let (name, capacity) = (disk_name(cluster, node), node.disk_gib << 30);
+    let xml = render::fill("volume.xml.j2", Values { name: &name, capacity })?;
+    Ok(Volume { pool: place.pool(), name, capacity, xml })
+}
+
+/// Returns the domain of a node.
+///
+/// # Errors
+/// Returns an error where the template cannot be filled.
+pub fn domain(cluster: &Cluster, node: &Node) -> Result<Domain, render::Error> {
+    #[derive(Serialize)]
+    struct Values<'a> {
+        kind: &'static str,
+        name: &'a str,
+        uuid: &'a str,
+        cluster: &'a str,
+        node: &'a str,
+        role: &'static str,
+        memory_mib: u64,
+        vcpus: u32,
+        disk: String,
+        iso: String,
+        mac: String,
+        bridge: &'a str,
+        mtu: u16,
+    }
+    let name = cluster.domain_name(node);
+    let values = Values {
+        kind: cluster.hosts[node.host].virt_type.as_str(),
+        name: &name,
+        uuid: &node.uuid,
+        cluster: &cluster.name,
+        node: &node.name,
+        role: node.role.as_str(),
+        memory_mib: node.memory_mib,
+        vcpus: node.vcpus,
+        disk: format!("{}/{}", cluster.machines.pool.display(), disk_name(cluster, node)),
+        iso: iso_path(cluster),
+        mac: node.mac.to_string(),
+        bridge: &cluster.network.bridge,
+        mtu: cluster.network.mtu,
+    };
+    let xml = render::fill("domain.xml.j2", values)?;
+    Ok(Domain { name, cluster: cluster.name.clone(), xml })
+}
+
+/// Returns the unit that ends this host's guests in order at shutdown.
+///
+/// It is never restarted: its stop is the guests' stop.
+fn guests(cluster: &Cluster, host: usize, place: &Place) -> Result<Vec<Resource>, render::Error> {
+    #[derive(Serialize)]
+    struct Script<'a> {
+        cluster: &'a str,
+        seconds: u32,
+        groups: Vec<Vec<String>>,
+    }
+    #[derive(Serialize)]
+    struct UnitFile<'a> {
+        cluster: &'a str,
+        script: &'a str,
+        stop_seconds: u32,
+    }
+    let group =
+        |role| cluster.nodes_on(host).filter(|n| n.role == role).map(|n| cluster.domain_name(n)).collect();
+    let groups: Vec<Vec<String>> = vec![group(Role::Worker), group(Role::Master)];
+    let groups: Vec<Vec<String>> = groups.into_iter().filter(|group| !group.is_empty()).collect();
+    let stop_seconds = STOP_SECONDS * u32::try_from(groups.len()).unwrap_or(2) + 30;
+    let values = Script { cluster: &cluster.name, seconds: STOP_SECONDS, groups };
+    let script = File::new(place.etc("guests.sh"), render::fill("guests.sh.j2", values)?).executable();
+    let values = UnitFile { cluster: &cluster.name, script: &script.path, stop_seconds };
+    let unit = File::new(place.unit_file("guests"), render::fill("guests.service.j2", values)?);
+    let name = place.unit("guests");
+    Ok(vec![
+        Resource::File(script),
+        Resource::File(unit.then("systemctl daemon-reload")),
+        Resource::Unit(Unit { name, runs: None, before: None }),
+    ])
+}

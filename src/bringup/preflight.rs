@@ -1,0 +1,98 @@
+//! What must be true of a host before anything is changed on it.
+
+use crate::{
+    bringup::{Place, kvm_proof},
+    cluster::Cluster,
+    resource::Facts,
+};
+
+/// Memory a host keeps for itself, MiB.
+const RESERVE_MIB: u64 = 1024;
+
+/// Most that a host's clock may differ from the workstation's, seconds.
+///
+/// The installer's own validation compares nodes with the service and allows
+/// four minutes; etcd complains at one second between masters. VMs take their
+/// first time from their host.
+const SKEW_SECONDS: i64 = 30;
+
+/// Something wrong with a host, with the reason and the fix.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    /// The host.
+    pub host: String,
+    /// What is wrong, and what it should be.
+    pub what: String,
+    /// What the user can do.
+    pub fix: String,
+}
+
+/// Lists what keeps a host from its part; `asked` is the workstation's clock, seconds since the epoch, when it was asked.
+#[must_use]
+pub fn preflight(cluster: &Cluster, host: usize, facts: &Facts, asked: i64) -> Vec<Finding> {
+    let this = &cluster.hosts[host];
+    let system = &facts.system;
+    let mut findings = Vec::new();
+    let mut find = |what: String, fix: &str| {
+        findings.push(Finding { host: this.name.clone(), what, fix: fix.to_owned() });
+    };
+    if !system.systemd {
+        find("systemd does not run here".into(), "use a host whose system starts with systemd");
+    }
+    if system.manager.is_none() {
+        find(
+            format!("{} has neither apt-get nor dnf", system.name),
+            "use Debian, Ubuntu, Fedora, RHEL or a rebuild",
+        );
+    }
+    if system.architecture != "x86_64" {
+        find(format!("the machine is {}, not x86_64", system.architecture), "use an x86_64 server");
+    }
+    if !system.overlay_links {
+        find(
+            "the kernel cannot make a bridge and a VXLAN link".into(),
+            "load or install the kernel's modules bridge and vxlan (on Debian: the linux-image, not -cloud, package)",
+        );
+    }
+    let skew = system.now - asked;
+    if skew.abs() > SKEW_SECONDS {
+        find(
+            format!(
+                "the clock is {} s {} the workstation's",
+                skew.abs(),
+                if skew > 0 { "ahead of" } else { "behind" }
+            ),
+            "let chrony or systemd-timesyncd run on the host (or set this workstation's clock)",
+        );
+    }
+    let memory: u64 = cluster.nodes_on(host).map(|node| node.memory_mib).sum();
+    if memory + RESERVE_MIB > system.memory_mib {
+        find(
+            format!(
+                "its VMs need {memory} MiB of memory and the host 1024 MiB for itself, but it has {} MiB in all",
+                system.memory_mib
+            ),
+            "make nodes.*.memory smaller, place fewer VMs on this host, or add a host",
+        );
+    }
+    let pool = cluster.machines.pool.display().to_string();
+    let missing = |node: &&crate::cluster::Node| {
+        !facts.listing.contains_key(&format!("{pool}/{}.img", cluster.domain_name(node)))
+    };
+    let disk: u64 = cluster.nodes_on(host).filter(missing).map(|node| node.disk_gib * 1024).sum();
+    if let Some((_, available)) = facts.system.space.get(&pool)
+        && disk > *available
+    {
+        find(
+            format!("the disks of its VMs need {disk} MiB in {pool}, but {available} MiB are free there"),
+            "make nodes.*.disk smaller, set machines.pool to a larger file system, or place fewer VMs on this host",
+        );
+    }
+    if cluster.machines.prove_kvm && kvm_proof(&Place::of(cluster)).outcome(facts) == Some(false) {
+        find(
+            "KVM guests do not run here: a guest of one sector hung or failed under /dev/kvm".into(),
+            "turn virtualisation on in the firmware, or set machines.virtType: qemu for a rehearsal without acceleration",
+        );
+    }
+    findings
+}

@@ -1,0 +1,200 @@
+//! Taking down: everything that carries the cluster's name, found on the host itself.
+//!
+//! What is removed is what is there, not what the inventory says today: a
+//! worker that left the inventory is still this cluster's.
+
+use crate::{
+    bringup::Place,
+    cluster::Cluster,
+    command::{Command, Script, quote},
+    resource::{
+        Change, Facts,
+        hypervisor::{Call, DomainState},
+    },
+};
+
+/// What `down` is to spare.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// The VMs' disks stay.
+    pub keep_volumes: bool,
+    /// Packages that ocp2 installed go too.
+    pub packages: bool,
+}
+
+/// Returns the changes that leave a host as it was, in the order they are safe.
+#[must_use]
+pub fn removal(cluster: &Cluster, facts: &Facts, removal: Removal) -> Vec<Change> {
+    let place = Place::of(cluster);
+    let mut changes = domains(&place, facts);
+    changes.extend(storage(cluster, &place, facts, removal));
+    changes.extend(units(&place, facts));
+    changes.extend(network(&place, facts));
+    changes.extend(settings(&place, facts));
+    changes.extend(foreign_units(&place, facts));
+    if removal.packages {
+        changes.extend(packages(&place, facts));
+    }
+    changes.extend(files(&place, facts));
+    changes
+}
+
+fn domains(place: &Place, facts: &Facts) -> Vec<Change> {
+    let all = facts.hypervisor.iter().flat_map(|seen| &seen.domains);
+    let ours = all.filter(|domain| domain.cluster().as_deref() == Some(place.cluster()));
+    ours.flat_map(|seen| {
+        let step = |summary: &str, call| Change::hypervisor(format!("domain {}", seen.name), summary, call);
+        let name = || seen.name.clone();
+        let mut steps = Vec::new();
+        if seen.state != DomainState::Off {
+            steps.push(step("cut its power", Call::DestroyDomain { domain: name() }));
+        }
+        steps.push(step("undefine", Call::UndefineDomain { domain: name() }));
+        let log = format!("/var/log/libvirt/qemu/{}", seen.name);
+        let script = Script::new().line(format_args!("rm -f {0}.log {0}-console.log*", quote(&log)));
+        steps.push(Change::shell(format!("domain {}", seen.name), "delete its logs", script));
+        steps
+    })
+    .collect()
+}
+
+fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) -> Vec<Change> {
+    let name = place.pool();
+    let folder = cluster.machines.pool.display().to_string();
+    let image = crate::bringup::iso_path(cluster);
+    let seen = facts.hypervisor.as_ref();
+    let mut changes = Vec::new();
+    let volumes = seen.iter().flat_map(|seen| &seen.volumes).filter(|v| v.pool == name && v.path != image);
+    for volume in volumes.filter(|_| !removal.keep_volumes) {
+        let call = Call::DeleteVolume { pool: name.clone(), volume: volume.name.clone() };
+        changes.push(Change::hypervisor(format!("volume {}", volume.name), "delete", call));
+    }
+    if facts.listing.contains_key(&image) {
+        let script = Script::new().line(Command::new("rm").args(["-f", &image, &format!("{image}.part")]));
+        changes.push(Change::shell(format!("file {image}"), "delete", script));
+    }
+    if let Some(pool) = seen.and_then(|seen| seen.pools.iter().find(|pool| pool.name == name)) {
+        let step = |summary: &str, call| Change::hypervisor(format!("pool {name}"), summary, call);
+        if pool.active {
+            changes.push(step("stop", Call::StopPool { pool: name.clone() }));
+        }
+        changes.push(step("undefine", Call::UndefinePool { pool: name.clone() }));
+        let script = Script::new().line(format_args!("rmdir {} 2>/dev/null || true", quote(&folder)));
+        changes.push(Change::shell(format!("folder {folder}"), "delete if empty", script));
+    }
+    changes
+}
+
+fn units(place: &Place, facts: &Facts) -> Vec<Change> {
+    // A wait that was left behind goes with the rest; the guests' unit, last of all units at boot, is the first to go: its stop finds no guest any more.
+    let names = ["wait", "guests", "balancer", "dns", "overlay"];
+    let there = names.into_iter().filter(|name| {
+        let active =
+            facts.units.get(&place.unit(name)).is_some_and(super::super::resource::UnitSeen::is_active);
+        active || facts.listing.contains_key(&place.unit_file(name))
+    });
+    there
+        .map(|name| {
+            let unit = place.unit(name);
+            let script = Script::new()
+                .line(format_args!(
+                    "systemctl disable --now --quiet {0} 2>/dev/null || systemctl stop {0} || true",
+                    quote(&unit)
+                ))
+                .line(Command::new("rm").args(["-f", &place.unit_file(name)]))
+                .line(Command::new("rm").args(["-rf", &place.run("")]))
+                .line("systemctl daemon-reload")
+                .line(format_args!("systemctl reset-failed {} 2>/dev/null || true", quote(&unit)));
+            Change::shell(format!("unit {unit}"), "stop and delete", script)
+        })
+        .collect()
+}
+
+fn network(place: &Place, facts: &Facts) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let table = place.nft_table();
+    if facts.nft_tables.contains_key(&table) {
+        let script = Script::new().line(Command::new("nft").args(["delete", "table", "inet", &table]));
+        changes.push(Change::shell(format!("nftables table inet {table}"), "delete", script));
+    }
+    // A bridge goes after its ports.
+    let mut ours: Vec<_> =
+        facts.links.iter().filter(|link| link.alias.as_deref() == Some(&place.alias())).collect();
+    ours.sort_by_key(|link| link.kind.as_deref() == Some("bridge"));
+    for link in ours {
+        let kind = link.kind.as_deref().unwrap_or("link");
+        let script = Script::new().line(Command::new("ip").args(["link", "delete", "dev", &link.name]));
+        changes.push(Change::shell(format!("{kind} {}", link.name), "delete", script));
+    }
+    changes
+}
+
+/// Puts back what settings were before.
+fn settings(place: &Place, facts: &Facts) -> Vec<Change> {
+    let folder = format!("{}/", place.var("before/settings"));
+    let kept = facts.listing.keys().filter_map(|path| path.strip_prefix(&folder));
+    kept.map(|file| {
+        let path = file.replace('.', "/").replace(':', ".");
+        let (path, kept) = (quote(&format!("/proc/sys/{path}")), quote(&format!("{folder}{file}")));
+        let script = Script::new()
+            .line(format_args!("[ ! -e {path} ] || cat {kept} > {path}"))
+            .line(format_args!("rm -f {kept}"));
+        Change::shell(format!("setting {}", file.replace(':', "/")), "put back", script)
+    })
+    .collect()
+}
+
+/// Puts back whether units of the system's were enabled and running.
+fn foreign_units(place: &Place, facts: &Facts) -> Vec<Change> {
+    let folder = format!("{}/", place.var("before/units"));
+    let kept = facts.listing.keys().filter_map(|path| path.strip_prefix(&folder));
+    kept.map(|unit| {
+        let (file, name) = (quote(&format!("{folder}{unit}")), quote(unit));
+        let script = Script::new()
+            .line(format_args!("{{ read -r enabled || true; read -r active || true; }} < {file}"))
+            .line(format_args!("[ \"$enabled\" != disabled ] || systemctl disable --quiet {name}"))
+            .line(format_args!("[ \"$active\" = active ] || systemctl stop {name} || true"))
+            .line(format_args!("rm -f {file}"));
+        Change::shell(format!("unit {unit}"), "put back", script)
+    })
+    .collect()
+}
+
+fn packages(place: &Place, facts: &Facts) -> Vec<Change> {
+    let record = place.var("before/packages");
+    let Some(names) = facts.text(&record).map(|text| text.split_whitespace().collect::<Vec<_>>()) else {
+        return Vec::new();
+    };
+    let names: Vec<&str> = names.into_iter().filter(|name| facts.packages.contains_key(*name)).collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let list = names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
+    let script = Script::new().line(format_args!(
+        "if command -v apt-get >/dev/null; then DEBIAN_FRONTEND=noninteractive apt-get purge -y -q --autoremove {list}; else dnf remove -y -q {list}; fi"
+    ));
+    vec![Change::shell("packages".into(), &format!("remove {}", names.join(" ")), script)]
+}
+
+fn files(place: &Place, facts: &Facts) -> Vec<Change> {
+    let delete = |path: &str, flags: &str| {
+        let script = Script::new().line(Command::new("rm").args([flags, path]));
+        Change::shell(format!("file {path}"), "delete", script)
+    };
+    let mut changes = Vec::new();
+    for path in [place.settings_file(), place.network_manager_file()] {
+        if facts.files.contains_key(&path) {
+            changes.push(delete(&path, "-f"));
+        }
+    }
+    for folder in [place.etc(""), place.var("")] {
+        if facts.listing.keys().any(|path| path.starts_with(folder.trim_end_matches('/'))) {
+            let parent = folder.trim_end_matches('/').rsplit_once('/').map_or("/", |(parent, _)| parent);
+            let script = Script::new()
+                .line(Command::new("rm").args(["-rf", &folder]))
+                .line(format_args!("rmdir {} 2>/dev/null || true", quote(parent)));
+            changes.push(Change::shell(format!("folder {folder}"), "delete", script));
+        }
+    }
+    changes
+}

@@ -1,0 +1,76 @@
+//! `ocp2 down`: remove exactly what ocp2 made.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{
+    bringup::{self, Removal},
+    cli::{
+        failure::Failure,
+        global::{Global, Output, print, print_json, say},
+        site::Site,
+    },
+    engine::Event,
+};
+
+/// Options of `down`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Inventory file
+    #[arg(value_name = "INVENTORY")]
+    positional: Option<PathBuf>,
+    /// Keep the VMs' disks
+    #[arg(long)]
+    keep_volumes: bool,
+    /// Also remove the packages that ocp2 installed
+    #[arg(long)]
+    packages: bool,
+}
+
+/// Runs the command.
+pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
+    let mut site = Site::open(global, arguments.positional.as_deref()).await?;
+    let cluster = site.cluster()?;
+    let options = Removal { keep_volumes: arguments.keep_volumes, packages: arguments.packages };
+    let changes = |site: &Site| -> Vec<Vec<crate::resource::Change>> {
+        site.fleet.members().iter().map(|m| bringup::removal(&cluster, &m.facts, options)).collect()
+    };
+    let before = changes(&site);
+    let count: usize = before.iter().map(Vec::len).sum();
+    if count == 0 {
+        return report(global, &cluster.name, 0);
+    }
+    for (member, changes) in site.fleet.members().iter().zip(&before) {
+        say(&format!("{}:", member.session.name()));
+        for change in changes {
+            say(&format!("  - {}: {}", change.resource, change.summary));
+        }
+    }
+    if !global.confirm(&format!("Remove cluster {} from these hosts?", cluster.name))? {
+        return Err(Failure::Declined);
+    }
+    site.fleet.lock().await?;
+    (site.sink())(Event::Phase { phase: "down", title: "The hosts are as they were" });
+    let now = changes(&site);
+    site.fleet.apply(now).await?;
+    site.fleet.refresh().await?;
+    let left: Vec<String> = changes(&site).iter().flatten().map(|change| change.resource.clone()).collect();
+    if !left.is_empty() {
+        let host = "after removing".to_owned();
+        return Err(crate::engine::Error::Differs { host, remaining: left }.into());
+    }
+    (site.sink())(Event::PhaseDone { phase: "down", changed: count });
+    site.fleet.leave().await?;
+    report(global, &cluster.name, count)
+}
+
+fn report(global: &Global, cluster: &str, removed: usize) -> Result<(), Failure> {
+    match global.output {
+        Output::Json => print_json(
+            &serde_json::json!({ "apiVersion": "ocp2/v1", "cluster": cluster, "removed": removed }),
+        ),
+        Output::Text if removed == 0 => print(&format!("Nothing of cluster {cluster} is on these hosts.")),
+        Output::Text => print(&format!("Cluster {cluster} is gone from these hosts.")),
+    }
+}

@@ -1,0 +1,189 @@
+//! The one place that maps errors to exit codes and prints them.
+
+use std::{io::IsTerminal, process::ExitCode};
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+
+use crate::{
+    bringup::Finding,
+    cli::global::{Global, say},
+    engine, host, install,
+    inventory::{LoadError, Problems},
+    lab, render,
+    ui::{Color, Style},
+};
+
+/// Exit code of a command line that makes no sense.
+pub(super) const USAGE: u8 = 2;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The command line makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The inventory cannot be read or is wrong.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The inventory does not fit its hosts.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// The hosts are not fit for the inventory.
+    #[error("{}", if .0.len() == 1 { "a host is not ready".to_owned() } else { format!("the hosts are not ready: {} findings", .0.len()) })]
+    NotReady(Vec<Finding>),
+    /// The loop failed.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// The installation failed.
+    #[error(transparent)]
+    Install(install::Error),
+    /// A template could not be filled.
+    #[error(transparent)]
+    Render(#[from] render::Error),
+    /// The lab failed.
+    #[error(transparent)]
+    Lab(#[from] lab::LabError),
+    /// The workstation refused something.
+    #[error("{what} failed: {source}")]
+    Local {
+        /// What was tried.
+        what: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The user said no.
+    #[error("nothing was done")]
+    Declined,
+    /// `plan --check` found differences; they were printed.
+    #[error("the hosts differ from the inventory")]
+    Differs,
+}
+
+impl From<install::Error> for Failure {
+    fn from(error: install::Error) -> Self {
+        match error {
+            install::Error::Engine(error) => Self::Engine(error),
+            install::Error::Render(error) => Self::Render(error),
+            other => Self::Install(other),
+        }
+    }
+}
+
+impl Failure {
+    /// Returns the exit code the contract gives this failure.
+    fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => USAGE,
+            Self::Load(_) | Self::Problems(_) | Self::NotReady(_) => 3,
+            Self::Engine(error) => engine_code(error),
+            Self::Install(install::Error::TimedOut { .. }) => 7,
+            Self::Install(install::Error::Artefact { .. }) => 5,
+            Self::Differs => 8,
+            Self::Lab(error) if error.is_usage() => USAGE,
+            Self::Install(_) | Self::Render(_) | Self::Lab(_) | Self::Local { .. } | Self::Declined => 1,
+        }
+    }
+
+    /// Prints the failure and returns its exit code.
+    pub(super) fn report(&self, global: &Global) -> ExitCode {
+        let style = Style::new(global.color, std::io::stderr().is_terminal());
+        let error = style.bad("error:");
+        match self {
+            Self::Differs => {}
+            Self::Load(LoadError::Invalid(problems)) | Self::Problems(problems) => {
+                for problem in problems.list() {
+                    say(&diagnostic(problem, global.color));
+                }
+                say(&format!("{error} {self}"));
+            }
+            Self::NotReady(findings) => {
+                for finding in findings {
+                    say(&format!("{error} {}: {}", finding.host, finding.what));
+                    say(&format!("  hint: {}", finding.fix));
+                }
+            }
+            Self::Engine(several) => {
+                for single in several.each() {
+                    say(&format!("{error} {single}"));
+                    causes(single);
+                    if let Some(hint) = engine_hint(single) {
+                        say(&format!("  hint: {hint}"));
+                    }
+                }
+            }
+            other => {
+                say(&format!("{error} {other}"));
+                causes(other);
+                if let Some(hint) = hint(other) {
+                    say(&format!("  hint: {hint}"));
+                }
+            }
+        }
+        ExitCode::from(self.code())
+    }
+}
+
+fn causes(error: &dyn std::error::Error) {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        say(&format!("  caused by: {cause}"));
+        source = cause.source();
+    }
+}
+
+fn hint(failure: &Failure) -> Option<String> {
+    match failure {
+        Failure::Usage(_) => Some("`ocp2 --help` shows the commands and options".into()),
+        Failure::Load(error) => error.help().map(|help| help.to_string()),
+        Failure::Install(install::Error::TimedOut { hint, .. }) => Some(hint.clone()),
+        Failure::Lab(error) => error.hint(),
+        _ => None,
+    }
+}
+
+fn engine_hint(error: &engine::Error) -> Option<String> {
+    match error {
+        engine::Error::Host(error) => error.hint(),
+        engine::Error::Conflict { conflict, .. } => Some(conflict.fix.clone()),
+        engine::Error::Step { .. } => {
+            Some("mend the cause and run the same command again: it carries on here".into())
+        }
+        engine::Error::Differs { .. } => {
+            Some("something on the host puts it back; `ocp2 plan` shows the difference".into())
+        }
+        engine::Error::Locked { .. } => {
+            Some("wait for it; the lock ends with its connection, or 30 s after its last sign of life".into())
+        }
+        _ => None,
+    }
+}
+
+/// Several hosts failing differently: the lowest code.
+fn engine_code(error: &engine::Error) -> u8 {
+    match error {
+        engine::Error::Host(error) => host_code(error),
+        engine::Error::Conflict { .. } => 3,
+        engine::Error::Facts { .. } | engine::Error::Step { .. } => 5,
+        engine::Error::Differs { .. } => 6,
+        engine::Error::Locked { .. } => 1,
+        engine::Error::Interrupted => 130,
+        engine::Error::Several(errors) => errors.iter().map(engine_code).min().unwrap_or(1),
+    }
+}
+
+fn host_code(error: &host::Error) -> u8 {
+    if error.is_access() { 4 } else { 5 }
+}
+
+fn diagnostic(problem: &dyn Diagnostic, color: Color) -> String {
+    let colored = match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    };
+    let theme = if colored { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = GraphicalReportHandler::new_themed(theme).with_links(false).render_report(&mut text, problem);
+    text
+}

@@ -1,0 +1,176 @@
+//! An inventory with its hosts: what every command that talks to hosts begins with.
+
+use std::{
+    collections::BTreeMap,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    bringup::{self, Finding, Phase},
+    cli::{
+        failure::Failure,
+        global::{Global, ask, say},
+    },
+    cluster::{self, Cluster, Resolved, Underlay},
+    engine::{self, Fleet, Sink},
+    host::{Ask, Keyring, Refuse, Target, UnknownKey},
+    inventory::{self, Disk, HostSettings, Loaded},
+    resource::Resource,
+    secret::Secret,
+    ui,
+};
+
+/// An inventory and its connected hosts.
+pub(super) struct Site {
+    pub(super) loaded: Loaded,
+    pub(super) fleet: Fleet,
+    assumed: Cluster,
+    path: PathBuf,
+}
+
+/// Reads an inventory, its home-relative paths resolved.
+pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    Ok(inventory::load(path, home.as_deref(), &Disk)?)
+}
+
+impl Site {
+    /// Reads the inventory, connects to all its hosts and asks them everything.
+    pub(super) async fn open(global: &Global, positional: Option<&Path>) -> Result<Self, Failure> {
+        let (site, lost) = Self::open_reachable(global, positional).await?;
+        lost.map_or(Ok(site), |error| Err(error.into()))
+    }
+
+    /// As [`Site::open`], but goes on without the hosts that failed and returns their failures.
+    pub(super) async fn open_reachable(
+        global: &Global,
+        positional: Option<&Path>,
+    ) -> Result<(Self, Option<engine::Error>), Failure> {
+        let path = global.inventory(positional)?;
+        let loaded = load(&path)?;
+        let sink = ui::sink(global.color, global.verbose);
+        let assumed = cluster::resolve(&loaded, &BTreeMap::new())?.cluster;
+        let hosts = loaded.inventory.hosts.iter().enumerate();
+        let hosts = hosts.map(|(index, host)| Ok((target(host), bringup::questions(&assumed, index)?)));
+        let hosts = hosts.collect::<Result<Vec<_>, Failure>>()?;
+        let keyring =
+            if std::io::stdin().is_terminal() { Keyring::new(Terminal) } else { Keyring::new(Refuse) };
+        let (fleet, lost) = Fleet::reach(&assumed.name, hosts, &keyring, sink, watch_interrupt()).await;
+        Ok((Self { loaded, fleet, assumed, path }, lost))
+    }
+
+    /// Resolves the cluster with what was last seen on the hosts.
+    pub(super) fn cluster(&self) -> Result<Cluster, Failure> {
+        Ok(self.resolve()?.cluster)
+    }
+
+    fn resolve(&self) -> Result<Resolved, Failure> {
+        let mut seen: BTreeMap<String, Underlay> = BTreeMap::new();
+        let mut findings = Vec::new();
+        for member in self.fleet.members() {
+            let host = member.session.name().to_owned();
+            let Some(index) = self.assumed.hosts.iter().position(|assumed| assumed.name == host) else {
+                continue;
+            };
+            match bringup::sighting(&self.assumed, index, &member.facts) {
+                Ok(underlay) => {
+                    seen.insert(host, underlay);
+                }
+                Err(what) => findings.push(Finding {
+                    host,
+                    what,
+                    fix: format!("set hosts[{index}].nic or hosts[{index}].underlay in the inventory"),
+                }),
+            }
+        }
+        if !findings.is_empty() {
+            return Err(Failure::NotReady(findings));
+        }
+        Ok(cluster::resolve(&self.loaded, &seen)?)
+    }
+
+    /// Fails with everything that keeps the hosts from their part.
+    pub(super) fn preflight(&self, cluster: &Cluster) -> Result<(), Failure> {
+        let members = self.fleet.members().iter().enumerate();
+        let findings: Vec<Finding> =
+            members.flat_map(|(index, m)| bringup::preflight(cluster, index, &m.facts, m.asked)).collect();
+        if findings.is_empty() { Ok(()) } else { Err(Failure::NotReady(findings)) }
+    }
+
+    /// Returns what a phase wants on every host.
+    pub(super) fn wanted(&self, phase: Phase, cluster: &Cluster) -> Result<Vec<Vec<Resource>>, Failure> {
+        let members = self.fleet.members().iter().enumerate();
+        let wanted = members.map(|(index, member)| phase.wanted(cluster, index, &member.facts));
+        Ok(wanted.collect::<Result<_, _>>()?)
+    }
+
+    /// Says what is not wrong with the inventory on these hosts but worth knowing.
+    pub(super) fn say_warnings(&self) -> Result<(), Failure> {
+        for warning in self.resolve()?.warnings {
+            say(&format!("warning: {warning}"));
+        }
+        Ok(())
+    }
+
+    /// Returns the folder the credentials are kept in, beside the inventory.
+    pub(super) fn credentials_folder(&self) -> PathBuf {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        folder.join(format!("{}-auth", self.assumed.name))
+    }
+
+    /// Returns where events go.
+    pub(super) fn sink(&self) -> &Sink {
+        self.fleet.sink()
+    }
+}
+
+/// Returns how a host of the inventory is reached.
+fn target(host: &HostSettings) -> Target {
+    let ssh = &host.ssh.value;
+    Target {
+        port: ssh.port,
+        user: ssh.user.clone(),
+        identity_file: ssh.identity_file.clone(),
+        known_hosts_file: ssh.known_hosts_file.clone(),
+        proxy_jump: ssh.proxy_jump.clone(),
+        ..Target::new(&host.name.value, &ssh.address)
+    }
+}
+
+/// The first Ctrl-C lets the step in hand end; the second ends at once.
+fn watch_interrupt() -> CancellationToken {
+    let interrupted = CancellationToken::new();
+    let token = interrupted.clone();
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if token.is_cancelled() {
+                say("stopped at once; the same command carries on");
+                std::process::exit(130);
+            }
+            say("stopping after the step in hand; Ctrl-C again stops at once");
+            token.cancel();
+        }
+    });
+    interrupted
+}
+
+/// Asks on the terminal.
+struct Terminal;
+
+impl Ask for Terminal {
+    fn trust(&self, question: &UnknownKey) -> bool {
+        let prompt = format!(
+            "{}: the host key of {} is not known: {} {}\ntrust it and remember it? [y/N] ",
+            question.host, question.address, question.algorithm, question.fingerprint
+        );
+        ask(&prompt).is_ok_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    fn passphrase(&self, key: &Path) -> Option<Secret> {
+        let prompt = format!("passphrase of {}: ", key.display());
+        rpassword::prompt_password(prompt).ok().filter(|text| !text.is_empty()).map(Secret::new)
+    }
+}

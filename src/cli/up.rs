@@ -1,0 +1,132 @@
+//! `ocp2 up`: the whole story.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{
+    bringup::{Phase, STORY},
+    cli::{
+        failure::Failure,
+        global::{Global, Output, print, print_json, say},
+        plan,
+        site::Site,
+    },
+    cluster::{Cluster, Method},
+    engine::Event,
+    install::{self, Milestone},
+};
+
+/// Options of `up`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Inventory file
+    #[arg(value_name = "INVENTORY")]
+    positional: Option<PathBuf>,
+    /// Stop after this phase
+    #[arg(long, value_name = "PHASE", value_parser = phase)]
+    until: Option<Phase>,
+}
+
+/// Reads a phase's name.
+fn phase(name: &str) -> Result<Phase, String> {
+    let names = || STORY.iter().map(|phase| phase.name()).collect::<Vec<_>>().join(", ");
+    STORY.into_iter().find(|phase| phase.name() == name).ok_or_else(|| format!("the phases are {}", names()))
+}
+
+/// What `up` did, for programs.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    api_version: &'static str,
+    cluster: String,
+    changed: usize,
+    phases: Vec<PhaseOutcome>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PhaseOutcome {
+    phase: Phase,
+    changed: usize,
+}
+
+/// Runs the command.
+pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
+    let mut site = Site::open(global, arguments.positional.as_deref()).await?;
+    site.say_warnings()?;
+    let cluster = site.cluster()?;
+    site.preflight(&cluster)?;
+    plan::confirm(global, &site, &cluster)?;
+    let until = arguments.until.unwrap_or(Phase::Install);
+    let mut phases = Vec::new();
+    for phase in STORY.into_iter().take_while(|phase| *phase <= until) {
+        if phase > Phase::Machines && matches!(cluster.install.method, Method::Iso(_)) {
+            say(
+                "The VMs boot from your ISO; its own service (the Assisted Installer) installs from here on.",
+            );
+            break;
+        }
+        (site.sink())(Event::Phase { phase: phase.name(), title: phase.title() });
+        let changed = bring_about(&mut site, phase).await?;
+        (site.sink())(Event::PhaseDone { phase: phase.name(), changed });
+        phases.push(PhaseOutcome { phase, changed });
+    }
+    let cluster = site.cluster()?;
+    let installed = phases.last().is_some_and(|last| last.phase == Phase::Install);
+    let changed = phases.iter().map(|phase| phase.changed).sum();
+    if installed && changed > 0 {
+        finish(&site, &cluster).await?;
+    }
+    match global.output {
+        Output::Json => {
+            print_json(&Outcome { api_version: "ocp2/v1", cluster: cluster.name, changed, phases })
+        }
+        Output::Text if changed == 0 => print("Nothing to change: the hosts are as the inventory says."),
+        Output::Text => Ok(()),
+    }
+}
+
+/// Makes a phase true; returns how many changes that took.
+async fn bring_about(site: &mut Site, phase: Phase) -> Result<usize, Failure> {
+    // Facts may have changed with the phase before: packages are there, KVM is proved.
+    site.fleet.check_interrupted()?;
+    site.fleet.refresh().await?;
+    let cluster = site.cluster()?;
+    match phase {
+        Phase::Image => {
+            let pull_secret = site.loaded.pull_secret.clone();
+            Ok(install::bring_image(&mut site.fleet, &cluster, pull_secret.as_ref()).await?)
+        }
+        Phase::Bootstrap => {
+            Ok(usize::from(install::wait(&mut site.fleet, &cluster, Milestone::Bootstrap).await?))
+        }
+        Phase::Install => {
+            Ok(usize::from(install::wait(&mut site.fleet, &cluster, Milestone::Install).await?))
+        }
+        Phase::Hosts | Phase::Overlay | Phase::Nat | Phase::Names | Phase::Balancer | Phase::Machines => {
+            site.preflight(&cluster)?;
+            let wanted = site.wanted(phase, &cluster)?;
+            Ok(site.fleet.converge(&wanted).await?)
+        }
+    }
+}
+
+/// Fetches the credentials and says what is left for the user to do.
+async fn finish(site: &Site, cluster: &Cluster) -> Result<(), Failure> {
+    let credentials = install::fetch(&site.fleet, cluster, &site.credentials_folder()).await?;
+    say(&format!("\nOpenShift {} is installed. To use it now:", cluster.version));
+    say(&format!("  export KUBECONFIG={}", credentials.kubeconfig.display()));
+    say(&format!("  kubeadmin's password: {}", credentials.password.display()));
+    let public: Vec<_> = cluster.hosts.iter().filter_map(|host| host.underlay.public).collect();
+    if !public.is_empty() {
+        say("\nPublish these DNS records, so that others reach it by name:");
+        for address in public {
+            let kind = if address.is_ipv4() { "A" } else { "AAAA" };
+            for name in ["api", "*.apps"] {
+                say(&format!("  {:<40} {kind:<4} {address}", format!("{name}.{}.", cluster.domain())));
+            }
+        }
+    }
+    Ok(())
+}

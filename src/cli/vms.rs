@@ -1,0 +1,222 @@
+//! `ocp2 vms`: the VMs themselves.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use clap::{Args, Subcommand};
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        failure::Failure,
+        global::{Global, Output, print, print_json},
+        site::Site,
+    },
+    cluster::{Cluster, Node},
+    engine,
+    resource::{
+        Change,
+        hypervisor::{Call, DomainState},
+    },
+};
+
+/// Options of `vms`.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List all VMs with their state
+    List {
+        /// Inventory file
+        #[arg(value_name = "INVENTORY")]
+        positional: Option<PathBuf>,
+    },
+    /// Start VMs
+    Start(Names),
+    /// Ask VMs to power off
+    Stop(Names),
+    /// Ask VMs to reboot
+    Restart(Names),
+}
+
+#[derive(Debug, Args)]
+struct Names {
+    /// Nodes, as `vms list` names them
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
+/// A VM as `vms list` shows it; others read these names.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Vm<'a> {
+    name: &'a str,
+    role: &'static str,
+    host: &'a str,
+    state: State,
+    ip: String,
+    mac: String,
+    vcpus: u32,
+    #[serde(rename = "memoryMiB")]
+    memory_mib: u64,
+    #[serde(rename = "diskGiB")]
+    disk_gib: u64,
+    mtu: u16,
+    uuid: &'a str,
+}
+
+/// What a VM is doing, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Running,
+    Off,
+    Paused,
+    Missing,
+    Unknown,
+}
+
+impl State {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Off => "off",
+            Self::Paused => "paused",
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Runs the command.
+pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Command::List { positional } => list(global, positional).await,
+        Command::Start(names) => act(global, &names.names, Verb::Start).await,
+        Command::Stop(names) => act(global, &names.names, Verb::Stop).await,
+        Command::Restart(names) => act(global, &names.names, Verb::Restart).await,
+    }
+}
+
+async fn list(global: &Global, inventory: Option<PathBuf>) -> Result<(), Failure> {
+    let (site, lost) = Site::open_reachable(global, inventory.as_deref()).await?;
+    let cluster = site.cluster()?;
+    let states = states(&site);
+    let vms: Vec<Vm> = cluster.nodes.iter().map(|node| vm(&cluster, node, &states)).collect();
+    match global.output {
+        Output::Json => print_json(&vms)?,
+        Output::Text => print(&table(&vms))?,
+    }
+    lost.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Returns the domains of every host that was reached.
+fn states(site: &Site) -> BTreeMap<String, BTreeMap<String, DomainState>> {
+    let domains = |facts: &crate::resource::Facts| {
+        let seen = facts.hypervisor.iter().flat_map(|seen| &seen.domains);
+        seen.map(|domain| (domain.name.clone(), domain.state)).collect()
+    };
+    site.fleet.members().iter().map(|m| (m.session.name().to_owned(), domains(&m.facts))).collect()
+}
+
+fn vm<'a>(
+    cluster: &'a Cluster,
+    node: &'a Node,
+    states: &BTreeMap<String, BTreeMap<String, DomainState>>,
+) -> Vm<'a> {
+    let host = &cluster.hosts[node.host].name;
+    let state = match states.get(host).map(|domains| domains.get(&cluster.domain_name(node))) {
+        None => State::Unknown,
+        Some(None) => State::Missing,
+        Some(Some(DomainState::Running)) => State::Running,
+        Some(Some(DomainState::Off)) => State::Off,
+        Some(Some(DomainState::Paused)) => State::Paused,
+    };
+    Vm {
+        name: &node.name,
+        role: node.role.as_str(),
+        host,
+        state,
+        ip: node.address.to_string(),
+        mac: node.mac.to_string(),
+        vcpus: node.vcpus,
+        memory_mib: node.memory_mib,
+        disk_gib: node.disk_gib,
+        mtu: cluster.network.mtu,
+        uuid: &node.uuid,
+    }
+}
+
+fn table(vms: &[Vm]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["NAME", "ROLE", "HOST", "STATE", "IP", "MAC", "VCPUS", "MEMORY", "DISK", "MTU"]);
+    for vm in vms {
+        table.add_row([
+            vm.name.to_owned(),
+            vm.role.to_owned(),
+            vm.host.to_owned(),
+            vm.state.as_str().to_owned(),
+            vm.ip.clone(),
+            vm.mac.clone(),
+            vm.vcpus.to_string(),
+            format!("{} MiB", vm.memory_mib),
+            format!("{} GiB", vm.disk_gib),
+            vm.mtu.to_string(),
+        ]);
+    }
+    let lines = table.to_string();
+    lines.lines().map(|line| format!("{}\n", line.trim())).collect()
+}
+
+/// What to do with a VM.
+#[derive(Debug, Clone, Copy)]
+enum Verb {
+    Start,
+    Stop,
+    Restart,
+}
+
+async fn act(global: &Global, names: &[String], verb: Verb) -> Result<(), Failure> {
+    let mut site = Site::open(global, None).await?;
+    let cluster = site.cluster()?;
+    let states = states(&site);
+    let mut changes = vec![Vec::new(); cluster.hosts.len()];
+    for name in names {
+        let Some(node) = cluster.nodes.iter().find(|node| node.name == *name) else {
+            let known = cluster.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(Failure::Usage(format!("there is no VM {name}; there are {known}")));
+        };
+        let domain = cluster.domain_name(node);
+        let host = &cluster.hosts[node.host].name;
+        let state = states.get(host).and_then(|domains| domains.get(&domain)).copied();
+        let (call, summary) = match (verb, state) {
+            (_, None) => return Err(Failure::Usage(format!("{name} does not exist yet: run `ocp2 up`"))),
+            (Verb::Start | Verb::Restart, Some(DomainState::Off)) => {
+                (Call::StartDomain { domain: domain.clone() }, "start")
+            }
+            (Verb::Start, Some(DomainState::Paused)) => {
+                (Call::ResumeDomain { domain: domain.clone() }, "resume")
+            }
+            (Verb::Start, Some(DomainState::Running)) | (Verb::Stop, Some(DomainState::Off)) => continue,
+            (Verb::Stop, Some(_)) => (Call::ShutdownDomain { domain: domain.clone() }, "power off"),
+            (Verb::Restart, Some(_)) => (Call::RebootDomain { domain: domain.clone() }, "reboot"),
+        };
+        changes[node.host].push(Change::hypervisor(format!("domain {domain}"), summary, call));
+    }
+    if changes.iter().all(Vec::is_empty) {
+        return print("Nothing to do.");
+    }
+    let planned = site.fleet.members().iter().map(|m| m.session.name()).zip(&changes);
+    let lines = planned.flat_map(|(host, changes)| {
+        changes.iter().map(move |change| format!("{host}: {}: {}", change.resource, change.summary))
+    });
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    site.fleet.lock().await?;
+    site.fleet.apply(changes).await.map_err(|error: engine::Error| Failure::from(error))?;
+    print(&lines)
+}

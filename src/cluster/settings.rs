@@ -1,0 +1,87 @@
+//! What the inventory settles by itself: it is only put into the cluster's own words.
+
+use std::path::PathBuf;
+
+use super::{
+    Addressing, Capabilities, ImageDigestSource, Install, Machines, Method, Network, Proxy, VxlanSettings,
+};
+use crate::{
+    inventory::{Inventory, Loaded, Located, ProxySettings, VirtType},
+    secret::Secret,
+};
+
+pub(super) fn value<T: Copy>(field: Option<&Located<T>>) -> Option<T> {
+    field.map(|field| field.value)
+}
+
+pub(super) fn values<T: Clone>(fields: &[Located<T>]) -> Vec<T> {
+    fields.iter().map(|field| field.value.clone()).collect()
+}
+
+pub(super) fn network(inventory: &Inventory, mtu: u16, addressing: Addressing) -> Network {
+    let network = &inventory.network;
+    Network {
+        machine: network.machine_network.trunc(),
+        cluster: network.cluster_network.cidr.trunc(),
+        host_prefix: network.cluster_network.host_prefix.value,
+        service: network.service_network.trunc(),
+        network_type: network.network_type.value.clone(),
+        bridge: network.bridge.value.clone(),
+        vxlan: VxlanSettings {
+            device: network.vxlan.device.value.clone(),
+            vni: network.vxlan.vni.value,
+            port: network.vxlan.port.value,
+        },
+        mtu,
+        nat: network.nat,
+        addressing,
+        ntp: values(&network.ntp),
+    }
+}
+
+pub(super) fn machines(inventory: &Inventory) -> Machines {
+    let pool = inventory.machines.pool.as_ref().map(|pool| pool.value.clone());
+    Machines {
+        pool: pool
+            .unwrap_or_else(|| PathBuf::from("/var/lib/libvirt/images").join(&inventory.cluster.name.value)),
+        prove_kvm: inventory.machines.virt_type.value != VirtType::Qemu,
+    }
+}
+
+pub(super) fn install(loaded: &Loaded) -> Install {
+    let settings = &loaded.inventory.install;
+    Install {
+        method: settings.iso.as_ref().map_or(Method::Agent, |iso| Method::Iso(iso.value.clone())),
+        mirror: settings.mirror.trim_end_matches('/').to_owned(),
+        release_image: settings.release.as_ref().map(|release| release.value.clone()),
+        ssh_key: loaded.ssh_key.clone(),
+        proxy: settings.proxy.as_ref().map(proxy),
+        image_digest_sources: settings
+            .image_digest_sources
+            .iter()
+            .map(|source| ImageDigestSource {
+                source: source.source.value.clone(),
+                mirrors: values(&source.mirrors),
+            })
+            .collect(),
+        trust_bundle: loaded.trust_bundle.clone(),
+        trust_bundle_policy: value(settings.additional_trust_bundle_policy.as_ref()),
+    }
+}
+
+fn proxy(settings: &ProxySettings) -> Proxy {
+    let secret =
+        |field: &Option<Located<String>>| field.as_ref().map(|field| Secret::new(field.value.clone()));
+    Proxy {
+        http: secret(&settings.http_proxy),
+        https: secret(&settings.https_proxy),
+        no_proxy: settings.no_proxy.as_ref().map(|field| field.value.clone()),
+    }
+}
+
+pub(super) fn capabilities(inventory: &Inventory) -> Option<Capabilities> {
+    inventory.cluster.capabilities.as_ref().map(|capabilities| Capabilities {
+        baseline: capabilities.baseline_capability_set.value.clone(),
+        additional: values(&capabilities.additional_enabled_capabilities),
+    })
+}

@@ -1,0 +1,114 @@
+//! Carrying out the changes of one host.
+
+use std::sync::Mutex;
+
+use crate::{
+    command::Script,
+    engine::{Error, Event, Sink, lock},
+    host::{Hypervisor, Session},
+    resource::{Action, Change},
+};
+
+/// Marks the beginning of a step in a script's output.
+const STEP: &str = "@@step ";
+
+/// What is needed to carry out changes on one host.
+pub(super) struct Applier<'a> {
+    pub(super) cluster: &'a str,
+    pub(super) session: &'a Session,
+    pub(super) hypervisor: &'a mut Option<Hypervisor>,
+    pub(super) sink: &'a Sink,
+}
+
+impl Applier<'_> {
+    /// Carries out changes in order: neighbouring shell changes are one script.
+    ///
+    /// # Errors
+    /// Stops at the first failure and returns it.
+    pub(super) async fn apply(&mut self, changes: &[Change]) -> Result<(), Error> {
+        let of = changes.len();
+        let mut at = 0;
+        while at < of {
+            match &changes[at].action {
+                Action::Shell(_) => {
+                    let is_shell = |change: &&Change| matches!(change.action, Action::Shell(_));
+                    let count = changes[at..].iter().take_while(is_shell).count();
+                    self.shell(&changes[at..at + count], at, of).await?;
+                    at += count;
+                }
+                Action::Hypervisor(call) => {
+                    self.tell(at, of, &changes[at]);
+                    if self.hypervisor.is_none() {
+                        *self.hypervisor = Some(self.session.hypervisor().await?);
+                    }
+                    if let Some(hypervisor) = &self.hypervisor {
+                        hypervisor.call(call).await?;
+                    }
+                    at += 1;
+                }
+                Action::Manual(advice) => {
+                    let text = format!("{}: {}: {advice}", self.session.name(), title(&changes[at]));
+                    (self.sink)(Event::Note { text });
+                    at += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn shell(&self, changes: &[Change], first: usize, of: usize) -> Result<(), Error> {
+        let mut script = lock::at_work(self.cluster).line("set -eu -o pipefail");
+        for (index, change) in changes.iter().enumerate() {
+            if let Action::Shell(source) = &change.action {
+                // Each step in a subshell of its own: its variables and traps end with it.
+                script = script
+                    .line(format_args!("echo '{STEP}{index}'"))
+                    .line("( exec 2>&1")
+                    .line(source.source().trim_end())
+                    .line(")");
+            }
+        }
+        let progress = Mutex::new((0_usize, String::new()));
+        let output = {
+            let host = self.session.name().to_owned();
+            let line = |line: &str| {
+                let Ok(mut progress) = progress.lock() else { return };
+                if let Some(index) = line.strip_prefix(STEP).and_then(|index| index.parse::<usize>().ok()) {
+                    *progress = (index, String::new());
+                    if let Some(change) = changes.get(index) {
+                        self.tell(first + index, of, change);
+                    }
+                } else {
+                    progress.1.push_str(line);
+                    progress.1.push('\n');
+                    (self.sink)(Event::Output { host: host.clone(), line: line.to_owned() });
+                }
+            };
+            self.session.run(&script, line).await?
+        };
+        if output.status == 0 {
+            return Ok(());
+        }
+        let (index, printed) = progress.lock().map(|p| p.clone()).unwrap_or_default();
+        Err(Error::Step {
+            host: self.session.name().to_owned(),
+            step: changes.get(index).map(title).unwrap_or_default(),
+            status: output.status,
+            output: format!("{printed}{}", output.stderr),
+        })
+    }
+
+    fn tell(&self, index: usize, of: usize, change: &Change) {
+        let host = self.session.name().to_owned();
+        (self.sink)(Event::Step { host, index: index + 1, of, text: title(change) });
+    }
+}
+
+pub(super) fn title(change: &Change) -> String {
+    format!("{}: {}", change.resource, change.summary)
+}
+
+/// Returns source that removes what the lock leaves in /run.
+pub(super) fn traces(cluster: &str) -> Script {
+    Script::new().line(format_args!("rm -f {}", crate::command::quote(&lock::path(cluster, "work"))))
+}

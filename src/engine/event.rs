@@ -1,0 +1,77 @@
+//! What happens while a command runs, as data; `ui` alone decides how it looks.
+
+use std::sync::Arc;
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase", tag = "event", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// A host answered for the first time.
+    Connected {
+        /// Host.
+        host: String,
+    },
+    /// A phase is looked at.
+    Phase {
+        /// Its name.
+        phase: &'static str,
+        /// What will be true afterwards.
+        title: &'static str,
+    },
+    /// A host begins to carry out its changes of a phase.
+    Applying {
+        /// Host.
+        host: String,
+        /// How many.
+        changes: usize,
+    },
+    /// A host begins one change.
+    Step {
+        /// Host.
+        host: String,
+        /// From 1.
+        index: usize,
+        /// How many there are.
+        of: usize,
+        /// Resource and what happens to it.
+        text: String,
+    },
+    /// A program on a host said something.
+    Output {
+        /// Host.
+        host: String,
+        /// The line.
+        line: String,
+    },
+    /// A phase is done.
+    PhaseDone {
+        /// Its name.
+        phase: &'static str,
+        /// Changes carried out on all hosts together.
+        changed: usize,
+    },
+    /// Bytes are on their way to a host.
+    Transfer {
+        /// Host they go to.
+        host: String,
+        /// What they are.
+        what: String,
+        /// Bytes so far.
+        done: u64,
+        /// Bytes in all, where known.
+        total: Option<u64>,
+    },
+    /// Something the cluster does itself is waited for.
+    Waiting {
+        /// What it hangs on.
+        text: String,
+    },
+    /// Something the user should know, though nothing is wrong.
+    Note {
+        /// The sentence.
+        text: String,
+    },
+}
+
+/// Takes events as they happen; it may be called from several tasks.
+pub type Sink = Arc<dyn Fn(Event) + Send + Sync>;

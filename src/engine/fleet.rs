@@ -1,0 +1,275 @@
+//! All hosts of a cluster, with what was last seen on each.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    engine::{
+        Error, Event, HostPlan, Sink,
+        apply::{Applier, title, traces},
+        lock::Lock,
+        plan::plan,
+    },
+    host::{self, Hypervisor, Keyring, Session, Target},
+    resource::{Action, Change, Facts, Questions, Resource},
+};
+
+/// One host of a [`Fleet`].
+pub struct Member {
+    /// Its session.
+    pub session: Session,
+    /// What was last seen there.
+    pub facts: Facts,
+    /// The workstation's clock when it was asked, seconds since the epoch.
+    pub asked: i64,
+    questions: Questions,
+    hypervisor: Option<Hypervisor>,
+    /// Something changed since it was asked.
+    stale: bool,
+}
+
+/// All hosts of a cluster, connected.
+pub struct Fleet {
+    cluster: String,
+    members: Vec<Member>,
+    sink: Sink,
+    lock: Option<Lock>,
+    holder: String,
+    interrupted: CancellationToken,
+}
+
+impl Fleet {
+    /// Connects to all hosts at once and asks each its questions.
+    ///
+    /// # Errors
+    /// Returns the failures of all hosts that failed.
+    pub async fn connect(
+        cluster: &str,
+        hosts: Vec<(Target, Questions)>,
+        keyring: &Keyring,
+        sink: Sink,
+        interrupted: CancellationToken,
+    ) -> Result<Self, Error> {
+        let (fleet, lost) = Self::reach(cluster, hosts, keyring, sink, interrupted).await;
+        lost.map_or(Ok(fleet), Err)
+    }
+
+    /// Connects to the hosts that can be reached; the failures of the others are returned beside them.
+    pub async fn reach(
+        cluster: &str,
+        hosts: Vec<(Target, Questions)>,
+        keyring: &Keyring,
+        sink: Sink,
+        interrupted: CancellationToken,
+    ) -> (Self, Option<Error>) {
+        let tasks: Vec<_> = hosts
+            .into_iter()
+            .map(|(target, questions)| {
+                tokio::spawn(join(target, questions, keyring.clone(), Arc::clone(&sink)))
+            })
+            .collect();
+        let (mut members, mut errors) = (Vec::new(), Vec::new());
+        for task in join_all(tasks).await {
+            match task {
+                Ok(Ok(member)) => members.push(member),
+                Ok(Err(error)) => errors.push(error),
+                // A task of ours ends otherwise only by a panic, which is to be seen as one.
+                Err(join) => std::panic::resume_unwind(join.into_panic()),
+            }
+        }
+        let holder = format!("{} on {}", user(), workstation());
+        let fleet = Self { cluster: cluster.to_owned(), members, sink, lock: None, holder, interrupted };
+        (fleet, Error::collect(errors))
+    }
+
+    /// Returns the hosts, in inventory order.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Returns where events go.
+    #[must_use]
+    pub fn sink(&self) -> &Sink {
+        &self.sink
+    }
+
+    /// Fails once the user has pressed Ctrl-C.
+    ///
+    /// # Errors
+    /// Returns [`Error::Interrupted`].
+    pub fn check_interrupted(&self) -> Result<(), Error> {
+        if self.interrupted.is_cancelled() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// Returns what ends when the user presses Ctrl-C, for waits that are long.
+    #[must_use]
+    pub fn interruption(&self) -> CancellationToken {
+        self.interrupted.clone()
+    }
+
+    /// Asks again the hosts on which something changed since they were asked.
+    ///
+    /// # Errors
+    /// Returns the failures of all hosts that failed.
+    pub async fn refresh(&mut self) -> Result<(), Error> {
+        let stale = self.members.iter_mut().filter(|member| member.stale);
+        settle(join_all(stale.map(Member::refresh)).await)
+    }
+
+    /// Marks all hosts as changed: the next look at them asks again.
+    pub fn touch(&mut self) {
+        for member in &mut self.members {
+            member.stale = true;
+        }
+    }
+
+    /// Takes the lock on all hosts, unless it is held already, and looks again:
+    /// what was seen before may be another run's half-way state.
+    ///
+    /// # Errors
+    /// Returns [`Error::Locked`] where another run is at work.
+    pub async fn lock(&mut self) -> Result<(), Error> {
+        if self.lock.is_none() {
+            let sessions = self.members.iter().map(|member| &member.session);
+            self.lock = Some(Lock::take(&self.cluster, &self.holder, sessions).await?);
+            self.touch();
+            self.refresh().await?;
+        }
+        Ok(())
+    }
+
+    /// Computes what leads from the facts to `wanted`, one list per host.
+    ///
+    /// # Errors
+    /// Returns the conflicts of all hosts.
+    pub fn plan(&self, wanted: &[Vec<Resource>]) -> Result<Vec<HostPlan>, Error> {
+        let plans =
+            self.members.iter().zip(wanted).map(|(m, wanted)| plan(m.session.name(), wanted, &m.facts));
+        let (plans, errors): (Vec<_>, Vec<_>) = plans.partition(Result::is_ok);
+        match Error::collect(errors.into_iter().filter_map(Result::err).collect()) {
+            Some(error) => Err(error),
+            None => Ok(plans.into_iter().filter_map(Result::ok).collect()),
+        }
+    }
+
+    /// Makes every host as wanted: applies what differs, looks again, and fails if something still does.
+    ///
+    /// Returns how many changes were carried out.
+    ///
+    /// # Errors
+    /// Returns the failures of all hosts that failed; the others are done.
+    pub async fn converge(&mut self, wanted: &[Vec<Resource>]) -> Result<usize, Error> {
+        self.refresh().await?;
+        if self.plan(wanted)?.iter().all(|plan| plan.changes.is_empty()) {
+            return Ok(0);
+        }
+        self.lock().await?;
+        let plans = self.plan(wanted)?;
+        let changed = plans.iter().map(|plan| plan.changes.iter().filter(|c| !is_manual(c)).count()).sum();
+        self.apply(plans.into_iter().map(|plan| plan.changes).collect()).await?;
+        self.refresh().await?;
+        let mut errors = Vec::new();
+        for plan in self.plan(wanted)? {
+            let remaining: Vec<String> = plan.changes.iter().filter(|c| !is_manual(c)).map(title).collect();
+            if !remaining.is_empty() {
+                errors.push(Error::Differs { host: plan.host, remaining });
+            }
+        }
+        Error::collect(errors).map_or(Ok(changed), Err)
+    }
+
+    /// Carries out one list of changes per host, all hosts at once.
+    ///
+    /// # Errors
+    /// Returns the failures of all hosts that failed.
+    pub async fn apply(&mut self, changes: Vec<Vec<Change>>) -> Result<(), Error> {
+        self.check_interrupted()?;
+        let (cluster, sink) = (&self.cluster, &self.sink);
+        let applying = self.members.iter_mut().zip(changes).filter(|(_, changes)| !changes.is_empty());
+        let outcomes = join_all(applying.map(|(member, changes)| async move {
+            member.stale = true;
+            let host = member.session.name().to_owned();
+            sink(Event::Applying { host, changes: changes.len() });
+            let Member { session, hypervisor, .. } = member;
+            Applier { cluster, session, hypervisor, sink }.apply(&changes).await
+        }))
+        .await;
+        settle(outcomes)
+    }
+
+    /// Frees the lock and removes its traces from all hosts: the last act of taking a cluster down.
+    ///
+    /// # Errors
+    /// Returns the failures of all hosts that failed.
+    pub async fn leave(&mut self) -> Result<(), Error> {
+        let script = traces(&self.cluster);
+        let outcomes = join_all(self.members.iter().map(|member| async {
+            member.session.run(&script, |_| {}).await.map(drop).map_err(Error::from)
+        }))
+        .await;
+        self.lock = None;
+        settle(outcomes)
+    }
+}
+
+impl Member {
+    /// Asks the host all its questions: one script, and libvirt at the same time.
+    async fn refresh(&mut self) -> Result<(), Error> {
+        let script = self.questions.script();
+        self.asked = jiff::Timestamp::now().as_second();
+        let pools: Vec<String> = self.questions.pools.iter().cloned().collect();
+        let session = self.session.clone();
+        let hypervisor = &mut self.hypervisor;
+        let machines = async {
+            if hypervisor.is_none() {
+                match session.hypervisor().await {
+                    Ok(found) => *hypervisor = Some(found),
+                    Err(host::Error::HypervisorMissing { .. }) => return Ok(None),
+                    Err(error) => return Err(error),
+                }
+            }
+            match hypervisor {
+                Some(found) => found.seen(&pools).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (output, seen) = tokio::join!(session.run(&script, |_| {}), machines);
+        let host = session.name();
+        let output = output?.checked(host, "the probe")?;
+        let facts =
+            Facts::read(&output.text()).map_err(|source| Error::Facts { host: host.to_owned(), source })?;
+        self.facts = Facts { hypervisor: seen?, ..facts };
+        self.stale = false;
+        Ok(())
+    }
+}
+
+fn is_manual(change: &Change) -> bool {
+    matches!(change.action, Action::Manual(_))
+}
+
+/// Connects to one host and asks it its questions.
+async fn join(target: Target, questions: Questions, keyring: Keyring, sink: Sink) -> Result<Member, Error> {
+    let session = Session::connect(&target, &keyring).await?;
+    sink(Event::Connected { host: target.name.clone() });
+    let facts = Facts::default();
+    let mut member = Member { session, facts, asked: 0, questions, hypervisor: None, stale: true };
+    member.refresh().await?;
+    Ok(member)
+}
+
+fn settle(outcomes: Vec<Result<(), Error>>) -> Result<(), Error> {
+    Error::collect(outcomes.into_iter().filter_map(Result::err).collect()).map_or(Ok(()), Err)
+}
+
+fn user() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "somebody".into())
+}
+
+fn workstation() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "a workstation".into(), |name| name.trim().to_owned())
+}

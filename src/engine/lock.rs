@@ -1,0 +1,100 @@
+//! One run at a time: a lock on every host, held by a process that ends with us.
+
+use std::time::Duration;
+
+use crate::{
+    command::{Script, quote},
+    engine::Error,
+    host::{self, Process, Session},
+};
+
+/// Seconds without a heartbeat after which a host frees the lock by itself.
+const EXPIRY_SECONDS: u32 = 30;
+
+/// Time between heartbeats.
+const BEAT: Duration = Duration::from_secs(10);
+
+/// The lock on all hosts; it is free again when this is dropped, when the
+/// connection ends, or 30 s after the last heartbeat.
+#[derive(Debug)]
+pub(super) struct Lock {
+    beats: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        for beat in &self.beats {
+            beat.abort();
+        }
+    }
+}
+
+impl Lock {
+    /// Takes the lock on each host in turn, without waiting.
+    ///
+    /// The order is the inventory's, so that of two runs at the same moment
+    /// exactly one gets all of them.
+    pub(super) async fn take<'a>(
+        cluster: &str,
+        holder: &str,
+        sessions: impl IntoIterator<Item = &'a Session>,
+    ) -> Result<Self, Error> {
+        let mut lock = Self { beats: Vec::new() };
+        for session in sessions {
+            let mut process = session.spawn(&holding(cluster, holder)).await?;
+            match process.line().await.as_deref() {
+                Some("locked") => lock.beats.push(tokio::spawn(beat(process))),
+                Some(other) => {
+                    let holder = other.strip_prefix("held ").unwrap_or(other).to_owned();
+                    return Err(Error::Locked { host: session.name().to_owned(), holder });
+                }
+                None => {
+                    let host = session.name().to_owned();
+                    let reason = "the process that holds the lock ended".to_owned();
+                    return Err(host::Error::ConnectionLost { host, reason }.into());
+                }
+            }
+        }
+        Ok(lock)
+    }
+}
+
+async fn beat(process: Process) {
+    while process.write(b"\n").await.is_ok() {
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+/// Returns the source of the process that holds the lock on a host.
+///
+/// The file is removed at the end; whoever locked a removed file sees that the
+/// name leads elsewhere now, and tries again.
+fn holding(cluster: &str, holder: &str) -> Script {
+    let (lock, work) = (quote(&path(cluster, "lock")), quote(&path(cluster, "work")));
+    Script::new()
+        .line("while :; do")
+        .line(format_args!("  exec 9>>{lock}"))
+        .line(format_args!("  if ! flock -n 9; then echo \"held $(head -n1 {lock})\"; exit 0; fi"))
+        .line(format_args!(
+            "  [ \"$(stat -Lc %i /proc/self/fd/9)\" = \"$(stat -c %i {lock} 2>/dev/null)\" ] && break"
+        ))
+        .line("done")
+        .line(format_args!("exec 8>>{work}"))
+        .line("if ! flock -n 8; then echo 'a step of an earlier run has not ended yet'; exit 0; fi")
+        .line("exec 8>&-")
+        .line(format_args!("trap 'rm -f {lock}' EXIT"))
+        .line(format_args!("echo {}\", since $(date '+%F %T %Z')\" >&9", quote(holder)))
+        .line("echo locked")
+        .line(format_args!("while read -r -t {EXPIRY_SECONDS} _; do :; done"))
+}
+
+/// Returns source that marks a step as at work, so that nobody begins before it ends, even if the connection is lost.
+pub(super) fn at_work(cluster: &str) -> Script {
+    let work = quote(&path(cluster, "work"));
+    Script::new().line(format_args!("exec 8>>{work}; flock -s 8"))
+}
+
+/// Returns the paths of a host's lock files, for `down` to remove.
+pub(super) fn path(cluster: &str, kind: &str) -> String {
+    format!("/run/ocp2-{cluster}.{kind}")
+}

@@ -1,0 +1,215 @@
+//! The boot image: made or got on the first host, then on every host.
+
+use crate::{
+    bringup::{ImageRecord, ImageStep, Place, image_step, installer_inputs, iso_path},
+    cluster::{Cluster, Method},
+    command::{Command, Script, quote},
+    engine::{Event, Fleet, Sink},
+    host::Session,
+    install::{Error, installer},
+    resource::{Change, Facts, File, sha256},
+    secret::Secret,
+};
+
+/// The boot image holds the pull secret: nobody but root, and QEMU by libvirt's leave, reads it.
+const MODE: &str = "0600";
+
+/// Brings the boot image to every host; returns how many changes that took.
+///
+/// # Errors
+/// Returns an error where the image cannot be made, got, or copied.
+pub async fn bring_image(
+    fleet: &mut Fleet,
+    cluster: &Cluster,
+    pull_secret: Option<&Secret>,
+) -> Result<usize, Error> {
+    let inputs = Inputs::of(cluster, pull_secret)?;
+    let mut changed = 0;
+    loop {
+        fleet.refresh().await?;
+        let facts: Vec<&Facts> = fleet.members().iter().map(|member| &member.facts).collect();
+        let step = image_step(cluster, &inputs.digest, &facts);
+        if matches!(step, ImageStep::Make | ImageStep::Copy(_)) {
+            fleet.lock().await?;
+        }
+        match step {
+            ImageStep::Done => return Ok(changed),
+            ImageStep::Frozen => {
+                let text = "the installation has begun with other settings: what would change the installer's \
+                            inputs is not applied (`ocp2 down` and `ocp2 up` start over)";
+                (fleet.sink())(Event::Note { text: text.into() });
+                return Ok(changed);
+            }
+            ImageStep::Make => {
+                make(fleet, cluster, &inputs).await?;
+                changed += 1;
+            }
+            ImageStep::Copy(hosts) => {
+                changed += hosts.len();
+                copy(fleet, cluster, &hosts).await?;
+            }
+        }
+    }
+}
+
+/// Everything the image is made from.
+struct Inputs {
+    install_config: Option<Secret>,
+    agent_config: Option<String>,
+    digest: String,
+}
+
+impl Inputs {
+    fn of(cluster: &Cluster, pull_secret: Option<&Secret>) -> Result<Self, Error> {
+        if let Method::Iso(place) = &cluster.install.method {
+            return Ok(Self { install_config: None, agent_config: None, digest: sha256(place.as_bytes()) });
+        }
+        let nothing = Secret::new(String::new());
+        let install_config = installer_inputs::install_config(cluster, pull_secret.unwrap_or(&nothing))?;
+        let agent_config = installer_inputs::agent_config(cluster)?;
+        let all = [&cluster.version, &cluster.install.mirror, install_config.expose(), agent_config.as_str()];
+        let digest = sha256(all.join("\0").as_bytes());
+        Ok(Self { install_config: Some(install_config), agent_config: Some(agent_config), digest })
+    }
+}
+
+async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(), Error> {
+    let place = Place::of(cluster);
+    let changes = match (&cluster.install.method, &inputs.install_config, &inputs.agent_config) {
+        (Method::Agent, Some(install_config), Some(agent_config)) => {
+            vec![
+                Change::shell(
+                    "openshift-install".into(),
+                    &format!("get {}", cluster.version),
+                    installer::getting(cluster, &place),
+                ),
+                Change::shell(
+                    "boot image".into(),
+                    "make it (openshift-install agent create image)",
+                    creating(cluster, &place, install_config, agent_config),
+                ),
+            ]
+        }
+        (Method::Iso(iso), ..) if iso.contains("://") => {
+            vec![Change::shell("boot image".into(), &format!("get {iso}"), downloading(cluster, iso))]
+        }
+        (Method::Iso(iso), ..) => {
+            upload(fleet, cluster, iso).await?;
+            Vec::new()
+        }
+        (Method::Agent, ..) => Vec::new(),
+    };
+    apply_on(fleet, 0, changes).await?;
+    let record = recording(cluster, &place, &inputs.digest);
+    apply_on(fleet, 0, vec![Change::shell("boot image".into(), "take its checksum", record)]).await
+}
+
+async fn apply_on(fleet: &mut Fleet, host: usize, changes: Vec<Change>) -> Result<(), Error> {
+    let mut all = vec![Vec::new(); fleet.members().len()];
+    all[host] = changes;
+    Ok(fleet.apply(all).await?)
+}
+
+/// Returns the source that makes the image from fresh copies of the inputs, for the installer eats them.
+fn creating(cluster: &Cluster, place: &Place, install_config: &Secret, agent_config: &str) -> Script {
+    let (assets, pool) = (installer::assets(place), cluster.machines.pool.display().to_string());
+    let iso = iso_path(cluster);
+    let write =
+        |name: &str| Command::new("install").args(["-m", "600", "/dev/stdin", &format!("{assets}/{name}")]);
+    Script::new()
+        .line(format_args!("umask 077; rm -rf {0}; install -d -m 700 {0}", quote(&assets)))
+        .feed(install_config, &write("install-config.yaml"))
+        .feed(&Secret::new(agent_config.to_owned()), &write("agent-config.yaml"))
+        .line(installer::running(cluster, place, &["agent", "create", "image", "--dir", &assets]))
+        .line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&pool)))
+        .line(format_args!("mv -f {}/agent.x86_64.iso {}; chmod 600 {1}", quote(&assets), quote(&iso)))
+}
+
+fn downloading(cluster: &Cluster, url: &str) -> Script {
+    let (iso, pool) = (iso_path(cluster), cluster.machines.pool.display().to_string());
+    let part = format!("{iso}.part");
+    Script::new()
+        .line(format_args!("umask 077; [ -d {0} ] || install -d -m 711 {0}", quote(&pool)))
+        .line(Command::new("curl").args([
+            "-fsSL",
+            "--retry",
+            "3",
+            "--connect-timeout",
+            "15",
+            "-C",
+            "-",
+            "-o",
+            &part,
+            url,
+        ]))
+        .line(Command::new("mv").args(["-f", &part, &iso]))
+}
+
+/// Returns the source that writes down what the image is.
+fn recording(cluster: &Cluster, place: &Place, inputs: &str) -> Script {
+    let (iso, record) = (quote(&iso_path(cluster)), quote(&place.image()));
+    Script::new()
+        .line(format_args!("sum=$(sha256sum {iso}); size=$(stat -c %s {iso})"))
+        .line(format_args!(
+            "printf '{{\"sha256\":\"%s\",\"size\":%s,\"inputs\":\"%s\"}}\\n' \"${{sum%% *}}\" \"$size\" {} > {record}.new",
+            quote(inputs)
+        ))
+        .line(format_args!("mv -f {record}.new {record}"))
+}
+
+async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str) -> Result<(), Error> {
+    let (session, sink) = (&fleet.members()[0].session, fleet.sink());
+    let local = |source| Error::Local { path: path.into(), source };
+    let file = tokio::fs::File::open(path).await.map_err(local)?;
+    let total = file.metadata().await.map_err(local)?.len();
+    make_folder(session, cluster).await?;
+    session.upload(file, &iso_path(cluster), MODE, transfer(sink, session, total)).await?;
+    Ok(())
+}
+
+/// Makes the pool's folder, unless it is there.
+async fn make_folder(session: &Session, cluster: &Cluster) -> Result<(), Error> {
+    let folder = cluster.machines.pool.display().to_string();
+    let script = Script::new().line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&folder)));
+    session.run(&script, |_| {}).await?.checked(session.name(), "making the pool's folder")?;
+    Ok(())
+}
+
+/// Returns what tells of the boot image's way to a host.
+fn transfer<'a>(sink: &'a Sink, to: &'a Session, total: u64) -> impl FnMut(u64) + Send + 'a {
+    move |done| {
+        let (host, what) = (to.name().to_owned(), "boot image".to_owned());
+        sink(Event::Transfer { host, what, done, total: Some(total) });
+    }
+}
+
+async fn copy(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(), Error> {
+    let place = Place::of(cluster);
+    let iso = iso_path(cluster);
+    let first = &fleet.members()[0];
+    let record = first.facts.text(&place.image()).unwrap_or_default().to_owned();
+    let Some(known) = ImageRecord::read(cluster, &first.facts) else { return Ok(()) };
+    let sink = fleet.sink();
+    let copies = hosts.iter().map(|&host| {
+        let (from, to, iso, known) = (&first.session, &fleet.members()[host].session, &iso, &known);
+        async move {
+            make_folder(to, cluster).await?;
+            let sent = from.copy_to(iso, to, iso, MODE, transfer(sink, to, known.size)).await?;
+            let digest = sent.digest.sha256;
+            if digest != known.sha256 {
+                let reason =
+                    format!("its checksum is {digest}, but it was {} when it was made", known.sha256);
+                return Err(Error::Artefact { host: from.name().to_owned(), path: iso.clone(), reason });
+            }
+            Ok(())
+        }
+    });
+    let outcomes = futures_util::future::join_all(copies).await;
+    outcomes.into_iter().collect::<Result<Vec<()>, Error>>()?;
+    let mut changes = vec![Vec::new(); fleet.members().len()];
+    for &host in hosts {
+        let lone = Facts::default();
+        changes[host] = File::new(place.image(), record.clone()).changes(&lone);
+    }
+    Ok(fleet.apply(changes).await?)
+}

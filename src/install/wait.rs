@@ -1,0 +1,108 @@
+//! Waiting for the cluster's own milestones, through the installer's `wait-for`.
+
+use std::sync::Mutex;
+
+use crate::{
+    bringup::Place,
+    cluster::Cluster,
+    command::{Script, quote},
+    engine::{self, Event, Fleet},
+    install::{Error, installer},
+};
+
+/// A milestone of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Milestone {
+    /// The control plane runs without the bootstrap.
+    Bootstrap,
+    /// OpenShift is installed.
+    Install,
+}
+
+impl Milestone {
+    /// Returns the installer's word for it.
+    #[must_use]
+    pub fn target(self) -> &'static str {
+        match self {
+            Self::Bootstrap => "bootstrap-complete",
+            Self::Install => "install-complete",
+        }
+    }
+
+    /// Returns the file on the first host that says it is reached.
+    #[must_use]
+    pub fn file(self, place: &Place) -> String {
+        match self {
+            Self::Bootstrap => place.milestone("bootstrap"),
+            Self::Install => place.milestone("install"),
+        }
+    }
+}
+
+/// Waits for a milestone, unless it was reached before; tells whether it had to wait.
+///
+/// # Errors
+/// Returns [`Error::TimedOut`] where the installer gave up.
+pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) -> Result<bool, Error> {
+    let place = Place::of(cluster);
+    let file = milestone.file(&place);
+    if fleet.members()[0].facts.files.contains_key(&file) {
+        return Ok(false);
+    }
+    fleet.lock().await?;
+    let assets = installer::assets(&place);
+    let run =
+        installer::waiting(cluster, &place, &["agent", "wait-for", milestone.target(), "--dir", &assets]);
+    let script = Script::new()
+        .line("exec 2>&1")
+        .line(installer::stopping(&place))
+        .line(format_args!("{run} && {{ date -u +%FT%TZ > {0}.new; mv -f {0}.new {0}; }}", quote(&file)));
+    let last = Mutex::new(String::new());
+    let session = fleet.members()[0].session.clone();
+    let interruption = fleet.interruption();
+    let waiting = session.run(&script, |line| {
+        let text = message(line);
+        // The installer prints the password when it is done; it stays on the host.
+        if text.contains("password") {
+            return;
+        }
+        (fleet.sink())(Event::Waiting { text: text.clone() });
+        if let Ok(mut last) = last.lock() {
+            *last = text;
+        }
+    });
+    let output = tokio::select! {
+        output = waiting => output?,
+        () = interruption.cancelled() => return Err(engine::Error::Interrupted.into()),
+    };
+    fleet.touch();
+    if output.status == 0 {
+        return Ok(true);
+    }
+    let reason = last.into_inner().unwrap_or_default();
+    let hint = format!(
+        "on {}: {}/.openshift_install.log; the nodes' consoles: /var/log/libvirt/qemu/*-console.log; \
+         `ocp2 up` waits again",
+        session.name(),
+        assets
+    );
+    Err(Error::TimedOut { milestone: milestone.target(), reason, hint })
+}
+
+/// Returns the message of one of the installer's log lines.
+fn message(line: &str) -> String {
+    let Some((_, quoted)) = line.split_once(" msg=") else { return line.trim().to_owned() };
+    serde_json::from_str(quoted.trim()).unwrap_or_else(|_| quoted.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_of_a_log_line_is_shown() {
+        let line = r#"time="2026-01-01T00:00:00Z" level=info msg="Cluster \"ocp\" is not ready""#;
+        assert_eq!(message(line), "Cluster \"ocp\" is not ready");
+        assert_eq!(message("INFO waiting"), "INFO waiting");
+    }
+}

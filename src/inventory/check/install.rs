@@ -1,0 +1,102 @@
+//! How and from where OpenShift is installed, and what of it is not built yet.
+
+use std::{net::IpAddr, path::Component};
+
+use super::{Findings, Subject, names::domain_fault};
+use crate::inventory::{Encryption, Method, Problem};
+
+/// What the format has a word for and this version has not.
+pub(super) fn not_yet(subject: &Subject<'_>, findings: &mut Findings) {
+    let method = &subject.inventory.install.method;
+    if method.value == Method::Upi {
+        findings.problem(
+            Problem::new("install.method", method.at, "this version of ocp2 does not have `upi` yet")
+                .help("use `agent`"),
+        );
+    }
+    let encryption = &subject.inventory.network.encryption;
+    if encryption.value == Encryption::Wireguard {
+        findings.problem(
+            Problem::new(
+                "network.encryption",
+                encryption.at,
+                "this version of ocp2 does not have `wireguard` yet",
+            )
+            .help("with `none`, whoever is between the hosts can read the VMs' traffic"),
+        );
+    }
+    let plugin = &subject.inventory.network.network_type;
+    if plugin.value != "OVNKubernetes" {
+        // The installer takes any word, and the install then waits for a plugin nobody brings.
+        let fault = format!("{:?} is not a network plugin the release brings", plugin.value);
+        findings
+            .problem(Problem::new("network.networkType", plugin.at, fault).help("leave it at OVNKubernetes"));
+    }
+}
+
+pub(super) fn sources(subject: &Subject<'_>, findings: &mut Findings) {
+    let install = &subject.inventory.install;
+    if !is_http(&install.mirror) {
+        let fault = format!("{:?} is not an HTTP URL", install.mirror.value);
+        findings.problem(Problem::new("install.mirror", install.mirror.at, fault).help(
+            "the folder that has `clients/` in it, like https://mirror.openshift.com/pub/openshift-v4",
+        ));
+    }
+    if let Some(iso) = &install.iso
+        && iso.contains("://")
+        && !is_http(iso)
+    {
+        let fault = format!("{:?} is neither an HTTP URL nor a file", iso.value);
+        findings.problem(Problem::new("install.iso", iso.at, fault));
+    }
+    if let Some(release) = &install.release
+        && (release.is_empty()
+            || release.contains("://")
+            || release.contains(char::is_whitespace)
+            || !release.contains('/'))
+    {
+        let fault = format!("{:?} is not the pull spec of an image", release.value);
+        findings.problem(
+            Problem::new("install.release", release.at, fault)
+                .help("without a scheme: quay.io/openshift-release-dev/ocp-release:4.18.30-x86_64"),
+        );
+    }
+}
+
+/// Tells whether `text` is a URL one can download from.
+fn is_http(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty()
+            && !rest.starts_with('/')
+            && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+    })
+}
+
+pub(super) fn time(subject: &Subject<'_>, findings: &mut Findings) {
+    for (index, source) in subject.inventory.network.ntp.iter().enumerate() {
+        if source.parse::<IpAddr>().is_err() && domain_fault(source).is_some() {
+            let fault = format!("{:?} is neither an address nor a host name", source.value);
+            findings.problem(Problem::new(&format!("network.ntp[{index}]"), source.at, fault));
+        }
+    }
+    for (index, forwarder) in subject.inventory.network.forwarders.iter().enumerate() {
+        if forwarder.is_unspecified() || forwarder.is_multicast() {
+            let fault = format!("{} is no address of a DNS server", forwarder.value);
+            findings.problem(Problem::new(&format!("network.forwarders[{index}]"), forwarder.at, fault));
+        }
+    }
+}
+
+pub(super) fn pool(subject: &Subject<'_>, findings: &mut Findings) {
+    let Some(pool) = &subject.inventory.machines.pool else { return };
+    let plain = pool.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let text = pool.to_string_lossy();
+    if !pool.is_absolute() || !plain || pool.components().count() < 3 || text.contains(char::is_control) {
+        let fault = format!("{text:?} is not a folder for VM disks on the hosts");
+        findings.problem(
+            Problem::new("machines.pool", pool.at, fault)
+                .help("an absolute path of its own, like /var/lib/libvirt/images/ocp"),
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! A host: a systemd container on its own overlay of the shared root.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    LabError,
+    identity::Identity,
+    network,
+    place::{Home, Host, WORKSTATION, namespace, text},
+    process,
+    program::{program, run, start},
+};
+
+/// What a host is made from.
+#[derive(Debug, Clone)]
+pub(super) struct Foundation {
+    /// The shared root file system.
+    pub root: PathBuf,
+    /// A folder of packages the host may install from; shown as /opt/packages.
+    pub packages: Option<PathBuf>,
+}
+
+/// Returns the name under which a host's container runs.
+pub(super) fn machine(host: &Host) -> String {
+    namespace(&host.name)
+}
+
+/// Makes a host's disk: an overlay with its own name, keys and resolver.
+pub(super) fn install(
+    home: &Home,
+    host: &Host,
+    all: &[Host],
+    foundation: &Foundation,
+    identity: &Identity,
+) -> Result<(), LabError> {
+    let dir = home.host(host);
+    for part in ["upper", "work", "root"] {
+        let path = dir.join(part);
+        fs::create_dir_all(&path).map_err(LabError::file("write", path))?;
+    }
+    let root = dir.join("root");
+    let layers = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        text(&foundation.root),
+        text(&dir.join("upper")),
+        text(&dir.join("work"))
+    );
+    if !is_mount_point(&root) {
+        run(&["mount", "-t", "overlay", &machine(host), "-o", &layers, &text(&root)])?;
+    }
+    for (file, content) in [
+        ("etc/hostname", format!("{}\n", host.name)),
+        ("etc/hosts", network::hosts_file(&host.name, all)),
+        ("etc/resolv.conf", network::resolv_conf()),
+        ("etc/machine-id", format!("{}\n", identity.machine_id(host))),
+    ] {
+        // The base system's file may be a link that leads out of this root.
+        let path = root.join(file);
+        let _ = fs::remove_file(&path);
+        write(&path, content.as_bytes(), 0o644)?;
+    }
+    for (file, content, mode) in identity.host_keys(host)? {
+        write(&root.join("etc/ssh").join(file), &content, mode)?;
+    }
+    for (home, owner) in [("root", 0), ("home/ops", 1000), ("home/nosudo", 1001)] {
+        let ssh = root.join(home).join(".ssh");
+        fs::create_dir_all(&ssh).map_err(LabError::file("write", &ssh))?;
+        let keys = ssh.join("authorized_keys");
+        write(&keys, identity.public_key.as_bytes(), 0o600)?;
+        set_mode(&ssh, 0o700)?;
+        for path in [&ssh, &keys] {
+            chown(path, Some(owner), Some(owner)).map_err(LabError::file("write", path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Switches a host on: its network card, then its system.
+pub(super) fn power_on(home: &Home, host: &Host, foundation: &Foundation) -> Result<(), LabError> {
+    network::host(host)?;
+    let log = console(home, host);
+    let mut words: Vec<String> = vec!["setsid".into()];
+    if Path::new("/run/systemd/system").is_dir() {
+        // Where systemd runs the machine, the container gets a control group that is its own to divide.
+        words.extend(["systemd-run", "--quiet", "--scope", "--property=Delegate=yes"].map(Into::into));
+        words.push(format!("--unit={}", machine(host)));
+    }
+    words.push("systemd-nspawn".into());
+    words.extend([
+        format!("--directory={}", text(&home.host(host).join("root"))),
+        format!("--machine={}", machine(host)),
+        format!("--hostname={}", host.name),
+        format!("--network-namespace-path=/run/netns/{}", host.namespace()),
+    ]);
+    words.extend(
+        [
+            "--register=no",
+            "--keep-unit",
+            "--boot",
+            "--capability=all",
+            "--rlimit=NOFILE=1024:524288",
+            "--bind=/dev/net/tun",
+            "--resolv-conf=off",
+            "--timezone=off",
+            "--link-journal=no",
+            "--console=pipe",
+        ]
+        .map(Into::into),
+    );
+    if let Some(packages) = &foundation.packages {
+        words.push(format!("--bind-ro={}:/opt/packages", text(packages)));
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    // Without this the container sees /proc/sys/net read-only, and no host can be a router.
+    start(program(&words).env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network"), &log)
+}
+
+/// Tells whether a host is on.
+pub(super) fn is_on(host: &Host) -> bool {
+    process::init(&machine(host)).is_some()
+}
+
+/// Waits until a host's sshd answers with its key.
+pub(super) fn await_ready(home: &Home, host: &Host) -> Result<(), LabError> {
+    let address = host.address.to_string();
+    let scan = format!("ssh-keyscan -T 2 -t ed25519 {address} 2>/dev/null | grep -q .");
+    let words = ["ip", "netns", "exec", &namespace(WORKSTATION), "sh", "-c", &scan];
+    let what = format!("the answer of {}'s sshd", host.name);
+    process::wait_for(&what, Duration::from_secs(60), &console(home, host), || run(&words).is_ok())
+}
+
+/// Switches a host off: orderly, as `poweroff` does, or by pulling the plug.
+pub(super) fn power_off(home: &Home, host: &Host, pull_plug: bool) -> Result<(), LabError> {
+    let name = machine(host);
+    if pull_plug {
+        // Its init, not nspawn: the process namespace goes with its first process,
+        // while nspawn's end would leave the guests running, unseen.
+        let pid = process::init(&name).or_else(|| process::nspawn(&name));
+        process::signal("KILL", &pid.into_iter().collect::<Vec<_>>());
+    } else if let Some(pid) = process::nspawn(&name) {
+        process::signal("TERM", &[pid]);
+    }
+    let what = format!("the end of {}", host.name);
+    process::wait_for(&what, Duration::from_secs(180), &console(home, host), || {
+        process::nspawn(&name).is_none() && process::within(&host.namespace()).is_empty()
+    })
+}
+
+/// Returns the log of a host's console.
+pub(super) fn console(home: &Home, host: &Host) -> PathBuf {
+    home.host(host).join("console.log")
+}
+
+/// Tells whether something is mounted on a folder.
+pub(super) fn is_mount_point(path: &Path) -> bool {
+    let wanted = text(path);
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    mounts.lines().any(|line| line.split(' ').nth(4) == Some(&wanted))
+}
+
+fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), LabError> {
+    fs::write(path, content).map_err(LabError::file("write", path))?;
+    set_mode(path, mode)
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), LabError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(LabError::file("write", path))
+}

@@ -1,0 +1,81 @@
+"""What a host checks before the install may start, under the Assisted Service's own names."""
+from . import medium, network, ping, resolver
+
+
+def validate(node, peers):
+    """Returns the host's validations, each {id, status, message}."""
+    return [
+        has_disk(node),
+        has_hostname(node),
+        resolves(node, "api-domain-name-resolved-correctly", f"api.{node.domain}"),
+        resolves(node, "api-int-domain-name-resolved-correctly", f"api-int.{node.domain}"),
+        resolves(node, "apps-domain-name-resolved-correctly", f"console-openshift-console.apps.{node.domain}"),
+        no_wildcard(node),
+        has_reverse(node),
+        *reaches(node, peers),
+    ]
+
+
+def result(name, good, message):
+    return {"id": name, "status": "success" if good else "failure", "message": message}
+
+
+def has_disk(node):
+    disk = medium.installation_disk((node.host or {}).get("rootDeviceHints"))
+    if not disk:
+        return result("no-disk-found", False, "No eligible disks were found: /dev/not-found-by-hints")
+    room = medium.size_of(disk) >= node.medium.index["size"]
+    return result("sufficient-installation-disk", room, f"Installation disk {disk} of {medium.size_of(disk)} bytes")
+
+
+def has_hostname(node):
+    good = node.name not in ("", "localhost", "localhost.localdomain")
+    return result("hostname-valid", good, f"Hostname {node.name} is {'allowed' if good else 'forbidden'}")
+
+
+def resolves(node, name, domain):
+    answer = resolver.ask(domain)
+    if answer.values:
+        return result(name, True, f"Domain name resolution for the {domain} domain was successful")
+    return result(name, False, (
+        f"Couldn't resolve domain name {domain} on the host ({answer.status}). To continue installation, "
+        "create the necessary DNS entries to resolve this domain name."))
+
+
+def no_wildcard(node):
+    domain = f"validateNoWildcardDNS.{node.domain}"
+    answer = resolver.ask(domain)
+    return result("dns-wildcard-not-configured", not answer.values, (
+        f"DNS wildcard check {'failed: ' + domain + ' resolves' if answer.values else 'was successful'}"))
+
+
+def has_reverse(node):
+    answer = resolver.ask(resolver.reverse(node.ip), "PTR")
+    good = node.name in answer.values
+    return result("reverse-dns", good, f"PTR of {node.ip}: {', '.join(answer.values) or answer.status}")
+
+
+def reaches(node, peers):
+    """Checks the way to every other host, at the NIC's whole MTU where that is not the usual one."""
+    mtu = network.mtu(node.nic)
+    lost, small = [], []
+    for peer in peers:
+        if peer["ip"] == node.ip:
+            continue
+        if reply(peer["ip"], 64) is None:
+            lost.append(peer["name"])
+        elif mtu != 1500 and reply(peer["ip"], mtu, df=True) is None:
+            small.append(peer["name"])
+    return [
+        result("belongs-to-majority-group", not lost, f"No connectivity to {lost}" if lost else
+               "Host has connectivity to the majority of hosts in the cluster"),
+        result("mtu-valid", not small, f"MTU {mtu} does not reach {small}" if small else "MTU is ok"),
+    ]
+
+
+def reply(ip, size, df=False):
+    try:
+        # A second try: the first packet may have waited for ARP.
+        return ping.ping(ip, size, df, 1.0) or ping.ping(ip, size, df, 1.0)
+    except OSError:
+        return None

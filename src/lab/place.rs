@@ -1,0 +1,124 @@
+//! The places of the lab: names and addresses, and where its files lie.
+
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+};
+
+use super::LabError;
+
+/// The outside of everything: public DNS, the mirror, the hosts' default gateway.
+pub const INTERNET: &str = "internet";
+/// Where `ocp2` runs.
+pub const WORKSTATION: &str = "workstation";
+/// The internet's address on the public network (192.0.2.0/24 is for documentation).
+pub const INTERNET_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+/// An address of the internet that is not on the hosts' own network.
+pub const FAR_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+/// The workstation's address.
+pub const WORKSTATION_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+/// Name of the hosts' network card.
+pub const NIC: &str = "ens34f0";
+/// Most hosts the lab makes.
+pub const MOST_HOSTS: u8 = 20;
+
+/// One bare-metal host of the lab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// `bm1`, `bm2`, …
+    pub name: String,
+    /// Its public address.
+    pub address: Ipv4Addr,
+}
+
+impl Host {
+    /// Returns the lab's hosts: bm1 is 192.0.2.11, bm2 192.0.2.12, and so on.
+    pub fn first(count: u8) -> Result<Vec<Self>, LabError> {
+        if !(1..=MOST_HOSTS).contains(&count) {
+            return Err(LabError::HostCount { wanted: count, most: MOST_HOSTS });
+        }
+        let host = |n: u8| Self { name: format!("bm{n}"), address: Ipv4Addr::new(192, 0, 2, 10 + n) };
+        Ok((1..=count).map(host).collect())
+    }
+
+    /// Returns the name of its network namespace.
+    #[must_use]
+    pub fn namespace(&self) -> String {
+        namespace(&self.name)
+    }
+}
+
+/// Returns the network namespace of a place.
+#[must_use]
+pub fn namespace(place: &str) -> String {
+    match place {
+        INTERNET => "ocp2lab-net".into(),
+        WORKSTATION => "ocp2lab-ws".into(),
+        host => format!("ocp2lab-{host}"),
+    }
+}
+
+/// Where the lab keeps its files.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// What a running lab has: keys, hosts, logs. `down` removes it.
+    pub state: PathBuf,
+    /// What was built or downloaded; `down` keeps it.
+    pub cache: PathBuf,
+}
+
+impl Home {
+    /// Returns the usual places, or those that `OCP2_LAB_DIR` and `OCP2_LAB_CACHE` name.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let or = |variable: &str, usual: &str| {
+            std::env::var_os(variable).filter(|v| !v.is_empty()).map_or_else(|| usual.into(), PathBuf::from)
+        };
+        Self {
+            state: or("OCP2_LAB_DIR", "/var/lib/ocp2-lab"),
+            cache: or("OCP2_LAB_CACHE", "/var/cache/ocp2-lab"),
+        }
+    }
+
+    /// Returns a file or folder of the running lab.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.state.join(name)
+    }
+
+    /// Returns the folder of one host.
+    #[must_use]
+    pub fn host(&self, host: &Host) -> PathBuf {
+        self.state.join("hosts").join(&host.name)
+    }
+
+    /// Returns the folder of the internet: its logs and its published DNS records.
+    #[must_use]
+    pub fn internet(&self) -> PathBuf {
+        self.state.join("internet")
+    }
+}
+
+/// Returns a path as the text a command line takes; the lab's own paths are always text.
+pub(super) fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_take_the_addresses_of_the_documentation_network_in_order() {
+        let hosts = Host::first(3).unwrap();
+        assert_eq!(hosts[0], Host { name: "bm1".into(), address: "192.0.2.11".parse().unwrap() });
+        assert_eq!(hosts[2].address.to_string(), "192.0.2.13");
+        assert_eq!(hosts[2].namespace(), "ocp2lab-bm3");
+    }
+
+    #[test]
+    fn a_lab_without_hosts_or_with_too_many_is_refused() {
+        assert!(matches!(Host::first(0), Err(LabError::HostCount { .. })));
+        assert!(matches!(Host::first(MOST_HOSTS + 1), Err(LabError::HostCount { .. })));
+    }
+}

@@ -1,0 +1,68 @@
+//! The release on the mirror: a stand-in, in the real mirror's own layout.
+
+use std::path::{Path, PathBuf};
+
+use super::{LabError, place::Home, recipe::Recipe};
+
+/// Path of the mirror's root on its web server.
+pub const PATH: &str = "pub/openshift-v4";
+
+/// The stand-in's version, and the channel that has it.
+const VERSION: &str = "4.18.30";
+const CHANNEL: &str = "stable-4.18";
+
+/// Names each source and embeds it.
+macro_rules! embed {
+    ($($path:literal => $name:literal),* $(,)?) => {
+        vec![$(($name, include_bytes!($path).as_slice())),*]
+    };
+}
+
+/// Builds what the mirror serves: the boot image and the client archives.
+pub(super) fn build(home: &Home, full: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, LabError> {
+    Recipe {
+        kind: "release",
+        files: sources(),
+        arguments: vec![VERSION.into(), CHANNEL.into()],
+        root: Some(full.to_owned()),
+    }
+    .build(home, progress)
+}
+
+fn sources() -> Vec<(&'static str, &'static [u8])> {
+    embed! {
+        "release/build.sh" => "build.sh",
+        "release/README.md" => "README.md",
+        "release/installer/__main__.py" => "installer/__main__.py",
+        "release/installer/agent_config.py" => "installer/agent_config.py",
+        "release/installer/image.py" => "installer/image.py",
+        "release/installer/install_config.py" => "installer/install_config.py",
+        "release/installer/log.py" => "installer/log.py",
+        "release/installer/pki.py" => "installer/pki.py",
+        "release/installer/problems.py" => "installer/problems.py",
+        "release/installer/waiting.py" => "installer/waiting.py",
+        "guest/build.sh" => "guest/build.sh",
+        "guest/closure.py" => "guest/closure.py",
+        "guest/init.sh" => "guest/init.sh",
+        "guest/isolinux.cfg" => "guest/isolinux.cfg",
+        "guest/regions.py" => "guest/regions.py",
+        "guest/udhcpc.sh" => "guest/udhcpc.sh",
+        "guest/standin/__init__.py" => "guest/standin/__init__.py",
+        "guest/standin/__main__.py" => "guest/standin/__main__.py",
+        "guest/standin/agent.py" => "guest/standin/agent.py",
+        "guest/standin/assisted.py" => "guest/standin/assisted.py",
+        "guest/standin/checks.py" => "guest/standin/checks.py",
+        "guest/standin/hook.py" => "guest/standin/hook.py",
+        "guest/standin/kube.py" => "guest/standin/kube.py",
+        "guest/standin/machine.py" => "guest/standin/machine.py",
+        "guest/standin/medium.py" => "guest/standin/medium.py",
+        "guest/standin/network.py" => "guest/standin/network.py",
+        "guest/standin/peers.py" => "guest/standin/peers.py",
+        "guest/standin/ping.py" => "guest/standin/ping.py",
+        "guest/standin/ports.py" => "guest/standin/ports.py",
+        "guest/standin/power.py" => "guest/standin/power.py",
+        "guest/standin/resolver.py" => "guest/standin/resolver.py",
+        "guest/standin/tls.py" => "guest/standin/tls.py",
+        "guest/standin/web.py" => "guest/standin/web.py",
+    }
+}

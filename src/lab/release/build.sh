@@ -1,0 +1,40 @@
+#!/bin/sh
+# Builds what the mirror serves: build.sh VERSION CHANNEL OUT
+#
+# Runs inside the hosts' root with the sources in /mnt/work; makes the real
+# mirror's own layout, with a stand-in in every place.
+set -eu
+version=$1 channel=$2 out=$3
+work=/mnt/work
+. $work/guest/build.sh
+
+root=$out/pub/openshift-v4/x86_64
+stream=dependencies/rhcos/${version%.*}/$version
+iso=rhcos-$version-x86_64-live.x86_64.iso
+clients=$root/clients/ocp/$version
+mkdir -p "$root/$stream" "$clients"
+build_image $work "$root/$stream/$iso"
+sum=$(sha256sum "$root/$stream/$iso")
+sum=${sum%% *}
+
+# One file that runs wherever there is Python: the sources and PyYAML in an archive.
+app=/mnt/installer
+cp -r $work/installer $app
+cp $work/guest/standin/medium.py $app/
+mkdir $app/yaml
+cp /usr/lib/python3/dist-packages/yaml/*.py $app/yaml/
+sed -i "s|@VERSION@|$version|; s|@ISO_SHA256@|$sum|
+    s|@ISO_URL@|http://mirror.lab.test/pub/openshift-v4/x86_64/$stream/$iso|" $app/*.py
+mkdir /mnt/package
+python3 -m zipapp --python /usr/bin/python3 --output /mnt/package/openshift-install $app
+chmod 0755 /mnt/package/openshift-install
+cp $work/README.md /mnt/package/README.md
+(
+    cd "$clients"
+    tar -czf "openshift-install-linux-$version.tar.gz" --owner=0 --group=0 -C /mnt/package README.md openshift-install
+    ln "openshift-install-linux-$version.tar.gz" openshift-install-linux.tar.gz
+    /mnt/package/openshift-install version >release.txt
+    sha256sum -- *.tar.gz release.txt >sha256sum.txt
+)
+# Of a channel, the newest.
+ln -s "$version" "$root/clients/ocp/$channel"

@@ -1,0 +1,107 @@
+//! The bridge that all VMs of a host are plugged into.
+
+use ipnet::Ipv4Net;
+
+use crate::{
+    address::Mac,
+    command::{Command, Script},
+    resource::{Change, Conflict, Detail, Facts, LinkSeen},
+};
+
+/// A bridge with one address.
+///
+/// In the kernel's words: `ip link add br-vm address … type bridge stp_state 0
+/// forward_delay 0`. The MTU is set explicitly, or the bridge would take its
+/// lowest member's; so is the MAC, or it would change with the members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bridge {
+    /// Its name.
+    pub name: String,
+    /// What marks it as ours, `ocp2:CLUSTER`.
+    pub alias: String,
+    /// Its Ethernet address.
+    pub mac: Mac,
+    /// Bytes.
+    pub mtu: u16,
+    /// The host's address on it.
+    pub address: Ipv4Net,
+}
+
+impl Bridge {
+    /// Returns the changes from `facts` to this bridge.
+    ///
+    /// # Errors
+    /// Returns a [`Conflict`] where a link of that name is not ours.
+    pub fn changes(&self, facts: &Facts) -> Result<Vec<Change>, Conflict> {
+        let Some(seen) = facts.link(&self.name) else {
+            return Ok(vec![Change::shell(self.id(), "create", self.script())]);
+        };
+        seen.must_be(&self.alias, &self.id())?;
+        let differences = self.differences(seen);
+        if differences.is_empty() {
+            return Ok(Vec::new());
+        }
+        let summary = differences.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
+        Ok(vec![Change::shell(self.id(), &summary, self.script()).because(differences)])
+    }
+
+    /// Returns the source that makes or mends the bridge; it may run any number of times.
+    fn script(&self) -> Script {
+        let ip = |words: &[&str]| Command::new("ip").args(words);
+        let (name, mac, mtu) = (self.name.as_str(), self.mac.to_string(), self.mtu.to_string());
+        let add = ip(&["link", "add", "name", name, "address", &mac, "type", "bridge"]);
+        Script::new()
+            .line(format_args!("[ -e /sys/class/net/{name} ] || {add}"))
+            .line(ip(&["link", "set", "dev", name, "alias", &self.alias, "address", &mac, "mtu", &mtu]))
+            .line(ip(&["link", "set", "dev", name, "type", "bridge", "stp_state", "0", "forward_delay", "0"]))
+            .line(ip(&["address", "replace", &self.address.to_string(), "dev", name]))
+            .line(ip(&["link", "set", "dev", name, "up"]))
+    }
+
+    fn differences(&self, seen: &LinkSeen) -> Vec<Detail> {
+        let address = self.address.to_string();
+        let has_address = seen.addresses.iter().any(|a| a.to_string() == address);
+        let others = seen.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let mac = seen.mac.map(|mac| mac.to_string());
+        let number = |value: Option<u32>| value.map(|n| n.to_string());
+        [
+            Detail::field("address", Some(if has_address { &address } else { &others }), &address),
+            Detail::field("mac", mac.as_deref(), &self.mac.to_string()),
+            Detail::field("mtu", Some(&seen.mtu.to_string()), &self.mtu.to_string()),
+            Detail::field("stp", number(seen.settings.stp_state).as_deref(), "0"),
+            Detail::field("forward delay", number(seen.settings.forward_delay).as_deref(), "0"),
+            Detail::field("link", Some(seen.up_or_down()), "up"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    fn id(&self) -> String {
+        format!("bridge {}", self.name)
+    }
+}
+
+impl LinkSeen {
+    /// Refuses a link that does not carry our alias.
+    ///
+    /// # Errors
+    /// Returns a [`Conflict`] that names the link.
+    pub(super) fn must_be(&self, alias: &str, resource: &str) -> Result<(), Conflict> {
+        if self.alias.as_deref() == Some(alias) {
+            return Ok(());
+        }
+        let kind = self.kind.as_deref().unwrap_or("physical");
+        let mark = self.alias.as_deref().map(|a| format!(" marked {a}")).unwrap_or_default();
+        Err(Conflict {
+            resource: resource.to_owned(),
+            found: format!("a {kind} link{mark}"),
+            fix: format!("remove it (ip link delete {}), or choose another name in the inventory", self.name),
+        })
+    }
+
+    /// Returns `up` or `down`.
+    pub(super) fn up_or_down(&self) -> &'static str {
+        if self.up { "up" } else { "down" }
+    }
+}

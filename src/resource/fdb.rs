@@ -1,0 +1,82 @@
+//! Head-end replication: where a tunnel sends what it does not know yet.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+
+use crate::{
+    command::{Command, Script, quote},
+    resource::{Change, Facts},
+};
+
+/// The peers of a VXLAN link: flooded frames go to each of them.
+///
+/// In the kernel a permanent all-zeros entry per peer, whether there is one
+/// peer or nineteen. `append` is used, for `add` would replace another's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peers {
+    /// The VXLAN link.
+    pub device: String,
+    /// The peers' addresses on the underlay.
+    pub peers: Vec<IpAddr>,
+}
+
+/// A forwarding entry as `bridge -j fdb` tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct FdbSeen {
+    /// Ethernet address; all zeros for flooding.
+    pub mac: String,
+    /// The link.
+    #[serde(default)]
+    pub ifname: String,
+    /// Where it leads.
+    pub dst: Option<IpAddr>,
+    /// `permanent`, or nothing for a learned one.
+    #[serde(default)]
+    pub state: String,
+}
+
+const ALL_ZEROS: &str = "00:00:00:00:00:00";
+
+impl FdbSeen {
+    /// Returns the peer this entry floods to, if it is such an entry of `device`; learned ones are not.
+    fn flood_of(&self, device: &str) -> Option<IpAddr> {
+        let is_flood = self.ifname == device && self.mac == ALL_ZEROS && self.state == "permanent";
+        self.dst.filter(|_| is_flood)
+    }
+}
+
+impl Peers {
+    /// Returns the changes from `facts` to exactly these peers.
+    #[must_use]
+    pub fn changes(&self, facts: &Facts) -> Vec<Change> {
+        let seen: Vec<IpAddr> = facts.fdb.iter().filter_map(|entry| entry.flood_of(&self.device)).collect();
+        let resource = |peer: &IpAddr| format!("peer {peer} of {}", self.device);
+        let missing = self.peers.iter().filter(|peer| !seen.contains(peer));
+        let surplus = seen.iter().filter(|peer| !self.peers.contains(peer));
+        let add = missing.map(|peer| Change::shell(resource(peer), "add", self.adding(*peer)));
+        let remove = surplus.map(|peer| Change::shell(resource(peer), "remove", self.removing(*peer)));
+        add.chain(remove).collect()
+    }
+
+    /// Returns the source that adds one entry unless it is there.
+    fn adding(&self, peer: IpAddr) -> Script {
+        let show = Command::new("bridge").args(["fdb", "show", "dev", &self.device]);
+        let entry = quote(&format!("{ALL_ZEROS} dst {peer} "));
+        let append = self.entry("append", peer);
+        Script::new().line(format_args!("{show} | grep -F {entry} >/dev/null || {append}"))
+    }
+
+    fn removing(&self, peer: IpAddr) -> Script {
+        Script::new().line(self.entry("delete", peer))
+    }
+
+    fn entry(&self, verb: &str, peer: IpAddr) -> Command {
+        Command::new("bridge").args(["fdb", verb, ALL_ZEROS, "dev", &self.device, "dst"]).arg(peer)
+    }
+}
+
+/// Reads `bridge -j fdb show`.
+pub(super) fn read(section: &str) -> Result<Vec<FdbSeen>, serde_json::Error> {
+    if section.trim().is_empty() { Ok(Vec::new()) } else { serde_json::from_str(section) }
+}

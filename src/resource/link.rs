@@ -1,0 +1,131 @@
+//! Network links and their addresses, as `ip -j -d address` and `ip -j route` tell them.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::address::Mac;
+
+/// A network link as the kernel has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkSeen {
+    /// Its name.
+    pub name: String,
+    /// Its kind, `bridge` or `vxlan`; `None` for a physical NIC.
+    pub kind: Option<String>,
+    /// `ocp2:CLUSTER` on ours.
+    pub alias: Option<String>,
+    /// Its Ethernet address.
+    pub mac: Option<Mac>,
+    /// Bytes.
+    pub mtu: u16,
+    /// Administratively up.
+    pub up: bool,
+    /// The bridge it is in.
+    pub master: Option<String>,
+    /// Addresses with prefix lengths, in the kernel's order.
+    pub addresses: Vec<IpNet>,
+    /// Settings of its kind that ocp2 sets, by `ip`'s JSON names.
+    pub settings: LinkSettings,
+}
+
+/// Settings of bridges and VXLAN links that ocp2 sets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct LinkSettings {
+    /// Bridge: forward delay, hundredths of a second.
+    pub forward_delay: Option<u32>,
+    /// Bridge: spanning tree, 0 is off.
+    pub stp_state: Option<u32>,
+    /// VXLAN: network identifier.
+    pub id: Option<u32>,
+    /// VXLAN: address of this end (IPv4).
+    pub local: Option<IpAddr>,
+    /// VXLAN: address of this end (IPv6).
+    pub local6: Option<IpAddr>,
+    /// VXLAN: UDP port.
+    pub port: Option<u16>,
+    /// VXLAN: source addresses are learned.
+    pub learning: Option<bool>,
+}
+
+/// A default route.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RouteSeen {
+    /// The link it leaves by.
+    #[serde(default)]
+    pub dev: String,
+    /// Preferred source address.
+    pub prefsrc: Option<IpAddr>,
+}
+
+/// Returns the probe's source.
+pub(super) fn ask() -> String {
+    "echo @@links; ip -j -d address show\necho @@routes; ip -j route show default\n\
+     echo @@fdb; bridge -j fdb show 2>/dev/null || true"
+        .into()
+}
+
+/// Reads `ip -j -d address show`.
+pub(super) fn read(section: &str) -> Result<Vec<LinkSeen>, serde_json::Error> {
+    if section.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let raw: Vec<Raw> = serde_json::from_str(section)?;
+    Ok(raw.into_iter().filter(|raw| !raw.ifname.is_empty()).map(LinkSeen::from).collect())
+}
+
+/// Reads `ip -j route show default`.
+pub(super) fn read_routes(section: &str) -> Result<Vec<RouteSeen>, serde_json::Error> {
+    if section.trim().is_empty() { Ok(Vec::new()) } else { serde_json::from_str(section) }
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Raw {
+    ifname: String,
+    ifalias: Option<String>,
+    address: Option<String>,
+    mtu: u32,
+    flags: Vec<String>,
+    master: Option<String>,
+    linkinfo: Option<RawInfo>,
+    addr_info: Vec<RawAddress>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RawInfo {
+    info_kind: Option<String>,
+    info_data: Option<LinkSettings>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RawAddress {
+    local: Option<IpAddr>,
+    prefixlen: u8,
+    scope: String,
+}
+
+impl From<Raw> for LinkSeen {
+    fn from(raw: Raw) -> Self {
+        let info = raw.linkinfo.unwrap_or_default();
+        let global = |a: &RawAddress| {
+            a.local.filter(|_| a.scope == "global").and_then(|ip| IpNet::new(ip, a.prefixlen).ok())
+        };
+        Self {
+            name: raw.ifname,
+            kind: info.info_kind,
+            alias: raw.ifalias,
+            mac: raw.address.and_then(|mac| mac.parse().ok()),
+            mtu: u16::try_from(raw.mtu).unwrap_or(u16::MAX),
+            up: raw.flags.iter().any(|flag| flag == "UP"),
+            master: raw.master,
+            addresses: raw.addr_info.iter().filter_map(global).collect(),
+            settings: info.info_data.unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! ocp2's one table of nftables.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    command::{Command, Script, quote},
+    resource::{Change, Detail, Facts, File, Questions},
+};
+
+/// A table of family inet, loaded from a file that replaces it in one transaction.
+///
+/// The kernel's listing never reads like the file it came from, so what the
+/// kernel said right after loading is kept beside the file's digest. A table
+/// is as wanted when that digest is the wanted file's and the listing is still
+/// the same: a rule changed by hand shows as a diff of the two listings.
+#[derive(Debug, Clone)]
+pub struct NftTable {
+    /// Its name.
+    pub name: String,
+    /// The file it is loaded from.
+    pub file: File,
+    /// Where digest and listing are kept.
+    pub loaded: String,
+}
+
+impl NftTable {
+    pub(super) fn ask(&self, questions: &mut Questions) {
+        questions.nft_tables.insert(self.name.clone());
+        questions.files.insert(self.loaded.clone());
+    }
+
+    /// Returns the changes from `facts` to this table.
+    #[must_use]
+    pub fn changes(&self, facts: &Facts) -> Vec<Change> {
+        let resource = format!("nftables table inet {}", self.name);
+        let Some(listing) = facts.nft_tables.get(&self.name) else {
+            return vec![Change::shell(resource, "load", self.script())];
+        };
+        let (digest, kept) =
+            facts.text(&self.loaded).and_then(|text| text.split_once('\n')).unwrap_or_default();
+        if digest != self.digest_line() {
+            return vec![Change::shell(resource, "load anew", self.script())];
+        }
+        if kept.trim() == listing.trim() {
+            return Vec::new();
+        }
+        let diff = Detail::diff(&format!("table inet {}", self.name), listing, kept);
+        vec![Change::shell(resource, "mend what was changed by hand", self.script()).because(vec![diff])]
+    }
+
+    /// Returns the source that loads the table and keeps how it reads.
+    fn script(&self) -> Script {
+        let kept = quote(&self.loaded);
+        let folder = self.loaded.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        Script::new()
+            .line(Command::new("nft").args(["-f", &self.file.path]))
+            .line(format_args!("[ -d {0} ] || install -d -m 755 {0}", quote(folder)))
+            .line(format_args!(
+                "{{ echo {}; nft -s list table inet {}; }} > {kept}.ocp2-new",
+                quote(&self.digest_line()),
+                quote(&self.name)
+            ))
+            .line(format_args!("mv -f {kept}.ocp2-new {kept}"))
+    }
+
+    fn digest_line(&self) -> String {
+        format!("# {}", self.file.sha256())
+    }
+}
+
+/// Returns the probe's source.
+pub(super) fn ask(names: &BTreeSet<String>) -> String {
+    names.iter().fold("echo @@nft".to_owned(), |source, name| {
+        let name = quote(name);
+        format!("{source}\necho \"# table {name}\"; nft -s list table inet {name} 2>/dev/null || true")
+    })
+}
+
+/// Reads the probe's answer.
+pub(super) fn read(section: &str) -> BTreeMap<String, String> {
+    let parts = section.split("# table ").skip(1).filter_map(|part| part.split_once('\n'));
+    parts
+        .filter(|(_, listing)| !listing.trim().is_empty())
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
+        .collect()
+}

@@ -1,0 +1,51 @@
+//! All that is asked of a host, each thing once, as one script.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    command::Script,
+    resource::{file, link, nft_table, package, setting, socket, system, unit},
+};
+
+/// What to ask of a host; asking twice is asking once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Questions {
+    /// Paths of files to read.
+    pub files: BTreeSet<String>,
+    /// Paths of files of which only a digest may leave the host.
+    pub digests: BTreeSet<String>,
+    /// Folders and name patterns whose paths are listed.
+    pub listings: BTreeSet<String>,
+    /// Kernel settings, by dotted name.
+    pub settings: BTreeSet<String>,
+    /// systemd units.
+    pub units: BTreeSet<String>,
+    /// Packages.
+    pub packages: BTreeSet<String>,
+    /// Tables of nftables (family inet).
+    pub nft_tables: BTreeSet<String>,
+    /// Folders whose file system's room is asked.
+    pub space: BTreeSet<String>,
+    /// Storage pools whose volumes libvirt is asked for.
+    pub pools: BTreeSet<String>,
+}
+
+impl Questions {
+    /// Returns the script that asks everything in one go.
+    ///
+    /// Its answer is sections, each headed by a line `@@name`; see [`super::Facts::read`].
+    #[must_use]
+    pub fn script(&self) -> Script {
+        let sections = [
+            system::ask(&self.space),
+            link::ask(),
+            socket::ask(),
+            setting::ask(&self.settings),
+            file::ask(&self.files, &self.digests, &self.listings),
+            unit::ask(&self.units),
+            package::ask(&self.packages),
+            nft_table::ask(&self.nft_tables),
+        ];
+        sections.iter().fold(Script::new(), super::super::command::Script::line).line("echo @@end")
+    }
+}

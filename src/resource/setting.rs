@@ -1,0 +1,84 @@
+//! A kernel setting, and what it was before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    command::{Script, quote},
+    resource::{Change, Detail, Facts, Questions},
+};
+
+/// A kernel setting (sysctl) at runtime; what makes it last is a [`super::File`] in sysctl.d.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Dotted name, with `/` for a dot inside an interface's name: `net.ipv4.ip_forward`.
+    pub name: String,
+    /// The value.
+    pub value: String,
+    /// Folder where the value found first is kept, so that `down` can put it back.
+    pub before: Option<String>,
+}
+
+impl Setting {
+    pub(super) fn ask(&self, questions: &mut Questions) {
+        questions.settings.insert(self.name.clone());
+    }
+
+    /// Returns the changes from `facts` to this value.
+    #[must_use]
+    pub fn changes(&self, facts: &Facts) -> Vec<Change> {
+        let seen = facts.settings.get(&self.name).map(String::as_str);
+        let Some(difference) = Detail::field("value", seen, &self.value) else { return Vec::new() };
+        let shown = seen.unwrap_or("nothing");
+        let summary = format!("{shown} → {}", self.value);
+        vec![
+            Change::shell(format!("setting {}", self.name), &summary, self.script())
+                .because(vec![difference]),
+        ]
+    }
+
+    /// Returns the source that keeps the old value, once, and sets the new one.
+    fn script(&self) -> Script {
+        let path = quote(&path(&self.name));
+        let script = match &self.before {
+            None => Script::new(),
+            Some(folder) => {
+                let kept = quote(&format!("{folder}/{}", self.name.replace('/', ":")));
+                Script::new().line(format_args!(
+                    "[ -e {kept} ] || {{ install -d -m 755 {}; cat {path} > {kept}; }}",
+                    quote(folder)
+                ))
+            }
+        };
+        script.line(format_args!("echo {} > {path}", quote(&self.value)))
+    }
+}
+
+/// Returns where the kernel keeps a setting.
+fn path(name: &str) -> String {
+    let swapped: String = name
+        .chars()
+        .map(|c| match c {
+            '.' => '/',
+            '/' => '.',
+            c => c,
+        })
+        .collect();
+    format!("/proc/sys/{swapped}")
+}
+
+/// Returns the probe's source: only shell builtins, no process.
+pub(super) fn ask(names: &BTreeSet<String>) -> String {
+    names.iter().fold("echo @@settings".to_owned(), |source, name| {
+        let path = quote(&path(name));
+        format!("{source}\n[ -r {path} ] && read -r v < {path} && printf '%s=%s\\n' {} \"$v\"", quote(name))
+    })
+}
+
+/// Reads the probe's answer.
+pub(super) fn read(section: &str) -> BTreeMap<String, String> {
+    section
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect()
+}

@@ -1,0 +1,184 @@
+//! systemd units: ours, and the system's that we need running.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    command::{Command, Script, quote},
+    resource::{Change, Detail, Facts, File, Questions},
+};
+
+/// A unit, enabled and running what is wanted.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// Its full name, `ocp2-ocp-dns.service`.
+    pub name: String,
+    /// What it has to be running, for units of ours.
+    pub runs: Option<Reload>,
+    /// Folder where the state found first is kept, for units that are not ours.
+    ///
+    /// Such a daemon only has to be enabled: its socket starts it on demand,
+    /// and libvirt's end themselves when nobody needs them.
+    pub before: Option<String>,
+}
+
+/// What a running unit has read: it says so itself, in stamp files below /run.
+///
+/// The unit writes the SHA-256 sums of its inputs when it starts or reloads.
+/// So a run that was cut off between writing a file and reloading the service
+/// is seen by the next one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reload {
+    /// Stamp written at every start.
+    pub started: Stamp,
+    /// Stamp written at every start and every reload, where the unit can reload.
+    pub loaded: Option<Stamp>,
+}
+
+/// A stamp file: the output of `sha256sum` over some files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// Where it is.
+    pub path: String,
+    /// What is in it when the unit has read what is wanted.
+    pub content: String,
+    /// The files it is about.
+    pub files: Vec<String>,
+}
+
+/// A unit as systemd has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UnitSeen {
+    /// `loaded`, `not-found`, `masked`.
+    pub load: String,
+    /// `active`, `inactive`, `failed`, `activating`.
+    pub active: String,
+    /// `enabled`, `disabled`, `static`; empty where there is no file.
+    pub file: String,
+}
+
+impl Stamp {
+    /// Makes the stamp that `files` leave.
+    #[must_use]
+    pub fn of(path: String, files: &[&File]) -> Self {
+        let content = files.iter().map(|file| format!("{}  {}\n", file.sha256(), file.path)).collect();
+        Self { path, content, files: files.iter().map(|file| file.path.clone()).collect() }
+    }
+
+    /// Makes a stamp by its files' names alone, for the unit file that has to write it.
+    #[must_use]
+    pub fn naming(path: String, files: Vec<String>) -> Self {
+        Self { path, content: String::new(), files }
+    }
+
+    /// Returns the command a unit runs to leave it.
+    #[must_use]
+    pub fn command(&self) -> String {
+        format!("/bin/sh -c 'sha256sum {} > {}'", self.files.join(" "), self.path)
+    }
+
+    fn is_as_wanted(&self, facts: &Facts) -> bool {
+        facts.text(&self.path) == Some(self.content.as_str())
+    }
+}
+
+impl UnitSeen {
+    /// Tells whether it is running (a one-shot: has run).
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.active == "active"
+    }
+}
+
+impl Unit {
+    /// Makes a unit of the system's, whose present state is kept below `before`.
+    #[must_use]
+    pub fn foreign(name: &str, before: &str) -> Self {
+        Self { name: name.to_owned(), runs: None, before: Some(before.to_owned()) }
+    }
+
+    pub(super) fn ask(&self, questions: &mut Questions) {
+        questions.units.insert(self.name.clone());
+        let stamps = self.runs.iter().flat_map(|runs| std::iter::once(&runs.started).chain(&runs.loaded));
+        questions.files.extend(stamps.map(|stamp| stamp.path.clone()));
+    }
+
+    /// Returns the changes from `facts` to this unit.
+    #[must_use]
+    pub fn changes(&self, facts: &Facts) -> Vec<Change> {
+        let seen = facts.units.get(&self.name).cloned().unwrap_or_default();
+        let systemctl = |verb: &str| Command::new("systemctl").args([verb, &self.name]);
+        let mut differences: Vec<Detail> = Vec::new();
+        let mut script = self.keep().line("systemctl daemon-reload");
+        if !matches!(seen.file.as_str(), "enabled" | "static" | "indirect") {
+            differences.extend(Detail::field("enabled", Some(shown(&seen.file)), "enabled"));
+            script = script.line(Command::new("systemctl").args(["enable", "--quiet", &self.name]));
+        }
+        if self.before.is_some() {
+            script = script.line(systemctl("start"));
+        } else if !seen.is_active() {
+            differences.extend(Detail::field("state", Some(shown(&seen.active)), "active"));
+            script = script.line(systemctl("restart"));
+        } else if let Some(runs) = &self.runs {
+            if !runs.started.is_as_wanted(facts) {
+                differences.extend(Detail::field("running", Some("an older configuration"), "this one"));
+                script = script.line(systemctl("restart"));
+            } else if runs.loaded.as_ref().is_some_and(|loaded| !loaded.is_as_wanted(facts)) {
+                differences.extend(Detail::field("loaded", Some("an older configuration"), "this one"));
+                script = script.line(systemctl("reload"));
+            }
+        }
+        if differences.is_empty() {
+            return Vec::new();
+        }
+        let summary = differences.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
+        vec![Change::shell(format!("unit {}", self.name), &summary, script).because(differences)]
+    }
+
+    /// Returns the source that keeps a foreign unit's present state, once.
+    fn keep(&self) -> Script {
+        let Some(folder) = &self.before else { return Script::new() };
+        let (kept, name) = (quote(&format!("{folder}/{}", self.name)), quote(&self.name));
+        Script::new().line(format_args!(
+            "[ -e {kept} ] || {{ install -d -m 755 {}; {{ systemctl is-enabled {name} || true; systemctl is-active {name} || true; }} > {kept} 2>/dev/null; }}",
+            quote(folder)
+        ))
+    }
+}
+
+fn shown(state: &str) -> &str {
+    if state.is_empty() { "nothing" } else { state }
+}
+
+/// Returns the probe's source.
+pub(super) fn ask(names: &BTreeSet<String>) -> String {
+    let mut source = "echo @@units".to_owned();
+    if !names.is_empty() {
+        let names = names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
+        source += &format!(
+            "\nsystemctl show -p Id,LoadState,ActiveState,UnitFileState -- {names} 2>/dev/null || true"
+        );
+    }
+    source
+}
+
+/// Reads `systemctl show`: blocks of `Key=value`, parted by empty lines.
+pub(super) fn read(section: &str) -> BTreeMap<String, UnitSeen> {
+    let mut units = BTreeMap::new();
+    for block in section.split("\n\n") {
+        let mut seen = UnitSeen::default();
+        let mut id = None;
+        for (key, value) in block.lines().filter_map(|line| line.split_once('=')) {
+            match key {
+                "Id" => id = Some(value.to_owned()),
+                "LoadState" => value.clone_into(&mut seen.load),
+                "ActiveState" => value.clone_into(&mut seen.active),
+                "UnitFileState" => value.clone_into(&mut seen.file),
+                _ => {}
+            }
+        }
+        if let Some(id) = id {
+            units.insert(id, seen);
+        }
+    }
+    units
+}

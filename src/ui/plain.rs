@@ -1,0 +1,74 @@
+//! One line per thing that happened: for logs, pipes and `-v`.
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use crate::{engine::Event, ui::Style};
+
+/// A transfer or a wait says how it goes this often at the most.
+const PACE: Duration = Duration::from_secs(10);
+
+pub(super) struct Plain {
+    style: Style,
+    verbose: bool,
+    said: Mutex<BTreeMap<String, (Instant, String)>>,
+}
+
+impl Plain {
+    pub(super) fn new(style: Style, verbose: bool) -> Self {
+        Self { style, verbose, said: Mutex::default() }
+    }
+
+    pub(super) fn show(&self, event: Event) {
+        let style = self.style;
+        let line = match event {
+            Event::Connected { host } if self.verbose => format!("{host}: connected"),
+            Event::Phase { phase, title } => format!("{} {title}", style.strong(&format!("{phase:<9}"))),
+            Event::Step { host, index, of, text } => format!("  {host} [{index}/{of}] {text}"),
+            Event::Output { host, line } if self.verbose => style.faint(&format!("    {host}| {line}")),
+            Event::PhaseDone { phase, changed } => {
+                let changes = match changed {
+                    0 => "nothing to change".to_owned(),
+                    1 => "1 change".to_owned(),
+                    many => format!("{many} changes"),
+                };
+                format!("{} {}: {changes}", style.good("✓"), phase)
+            }
+            Event::Transfer { host, what, done, total } => {
+                let percent = total.filter(|t| *t > 0).map_or(0, |total| done * 100 / total);
+                let text = format!("  {host}: {what} {percent} %");
+                if !self.due(&format!("{host}{what}"), &text) {
+                    return;
+                }
+                text
+            }
+            Event::Waiting { text } => {
+                if !self.due("waiting", &text) {
+                    return;
+                }
+                format!("  {text}")
+            }
+            Event::Note { text } => format!("{} {text}", style.change("note:")),
+            Event::Connected { .. } | Event::Applying { .. } | Event::Output { .. } => return,
+        };
+        // With stderr gone there is nobody to tell.
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+
+    /// Tells whether a line is new and not too soon after the last of its kind.
+    fn due(&self, kind: &str, text: &str) -> bool {
+        let Ok(mut said) = self.said.lock() else { return false };
+        let now = Instant::now();
+        if let Some((at, last)) = said.get(kind)
+            && (last == text || now.duration_since(*at) < PACE)
+        {
+            return false;
+        }
+        said.insert(kind.to_owned(), (now, text.to_owned()));
+        true
+    }
+}

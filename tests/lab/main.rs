@@ -1,0 +1,16 @@
+//! End-to-end tests on real hosts: the lab's systemd containers with real sshd,
+//! libvirt, QEMU, HAProxy, dnsmasq and kernel VXLAN; OpenShift is a stand-in.
+//!
+//! They need root and run one at a time (`make test`). Each begins by running
+//! `ocp2 up`, which is quick where nothing differs, so any of them can be run alone.
+
+mod dhcp;
+mod dns;
+mod down;
+mod drift;
+mod install;
+mod outside;
+mod packets;
+mod reboot;
+mod refusals;
+mod stage;

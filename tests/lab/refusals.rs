@@ -1,0 +1,154 @@
+//! What cannot work ends at once, with the reason, the fix and its exit code, and nothing half done.
+
+use std::{process::Command, time::Duration};
+
+use crate::stage::{LAB, stage};
+
+#[test]
+fn a_changed_host_key_is_refused() {
+    let stage = stage();
+    let known = stage.folder.join("changed_hosts");
+    let text = std::fs::read_to_string(format!("{LAB}/known_hosts")).unwrap();
+    // bm1 with the key of bm2 is what somebody in the middle looks like.
+    let second =
+        text.lines().find(|line| line.starts_with("192.0.2.12 ") && line.contains("ed25519")).unwrap();
+    std::fs::write(&known, format!("{}\n{second}\n", second.replacen("192.0.2.12", "192.0.2.11", 1)))
+        .unwrap();
+    let inventory =
+        stage.inventory("changed-key.yaml", &[(&format!("{LAB}/known_hosts"), &known.display().to_string())]);
+    stage.ocp2(&["plan", &inventory]).ends(4).says("host key").says("has changed").says("ssh-keygen");
+}
+
+#[test]
+fn an_unknown_host_key_is_refused_off_a_terminal() {
+    let stage = stage();
+    let inventory =
+        stage.inventory("unknown-key.yaml", &[(&format!("{LAB}/known_hosts"), "/nonexistent/known_hosts")]);
+    stage.ocp2(&["up", &inventory]).ends(4).says("is not known").says("ssh-keygen -lf");
+}
+
+#[test]
+fn a_host_that_is_down_is_named_and_the_other_is_left_alone() {
+    let stage = stage();
+    let inventory = stage.inventory("down-host.yaml", &[("192.0.2.12", "192.0.2.77")]);
+    let vms = stage.ocp2(&["vms", "list", "-o", "json", &inventory]).ends(4).says("bm2: cannot reach");
+    let unknown = vms.json().as_array().unwrap().iter().filter(|vm| vm["state"] == "unknown").count();
+    assert_eq!(unknown, 3);
+    stage.ocp2(&["up", &inventory]).ends(4).says("bm2: cannot reach 192.0.2.77");
+}
+
+#[test]
+fn a_user_without_sudo_is_told_what_to_do() {
+    let stage = stage();
+    let inventory = stage.inventory("nosudo.yaml", &[("user: root", "user: nosudo")]);
+    stage.ocp2(&["plan", &inventory]).ends(4).says("nosudo cannot become root").says("NOPASSWD");
+}
+
+#[test]
+fn a_sudo_user_sees_the_same_hosts() {
+    let stage = stage();
+    stage.cluster();
+    let inventory = stage.inventory("ops.yaml", &[("user: root", "user: ops")]);
+    stage.ocp2(&["plan", "--check", &inventory]).succeeds().shows("Nothing to change");
+}
+
+#[test]
+fn vms_that_do_not_fit_are_refused_before_anything_is_touched() {
+    let stage = stage();
+    let inventory =
+        stage.inventory("large.yaml", &[("memory: 256MiB", "memory: 64GiB"), ("name: ocp\n", "name: big\n")]);
+    stage.ocp2(&["up", &inventory]).ends(3).says("of memory").says("nodes.*.memory");
+    stage.at("bm1", "test ! -e /etc/ocp2/big").succeeds();
+}
+
+#[test]
+fn a_pull_secret_that_is_not_json_is_refused_without_being_shown() {
+    let stage = stage();
+    let secret = stage.folder.join("broken-secret.json");
+    std::fs::write(&secret, "auths: super-secret-token").unwrap();
+    let inventory = stage.inventory(
+        "broken-secret.yaml",
+        &[(&format!("{LAB}/pull-secret.json"), &secret.display().to_string())],
+    );
+    let refused = stage.ocp2(&["up", &inventory]).ends(3).says("pullSecretFile");
+    assert!(!format!("{}{}", refused.stdout, refused.stderr).contains("super-secret-token"));
+}
+
+#[test]
+fn what_is_in_the_way_is_named_and_left_alone() {
+    let stage = stage();
+    // A second cluster beside the first, on links and addresses of its own.
+    let own = &[
+        ("name: ocp\n", "name: second\n"),
+        (
+            "\nnodes:",
+            "\nnetwork: {machineNetwork: 192.168.200.0/24, bridge: br-two, vxlan: {device: vxlan2, vni: 77}}\nnodes:",
+        ),
+        ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
+    ];
+    let inventory = stage.inventory("second.yaml", own);
+    stage.at("bm2", "ip link add name br-two type bridge && ip link set dev br-two mtu 1234").succeeds();
+    let up = stage.ocp2(&["up", "--until", "balancer", &inventory]);
+    let kept = stage.at("bm2", "ip -o link show br-two; ip link delete dev br-two");
+    let touched = stage.at("bm1", "ls -d /etc/ocp2/second /sys/class/net/br-two 2>/dev/null");
+    up.ends(3).says("bm2: bridge br-two is already there and not ocp2's").says("ip link delete br-two");
+    kept.succeeds().shows("mtu 1234");
+    assert_eq!(touched.stdout, "", "bm1 was changed although bm2 cannot be");
+    stage.ocp2(&["down", "--yes", &inventory]).succeeds();
+}
+
+#[test]
+fn after_ctrl_c_the_next_run_carries_on() {
+    let stage = stage();
+    let own = &[
+        ("name: ocp\n", "name: third\n"),
+        (
+            "\nnodes:",
+            "\nnetwork: {machineNetwork: 192.168.201.0/24, bridge: br-three, vxlan: {device: vxlan3, vni: 78}}\nnodes:",
+        ),
+        ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
+    ];
+    let inventory = stage.inventory("third.yaml", own);
+    let mut child = stage.start(&["up", "--until", "balancer", &inventory]);
+    // As soon as the first phase is under way.
+    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("bridge br-three") {
+        assert_ne!(std::io::BufRead::read_line(&mut lines, &mut said).unwrap(), 0, "{said}");
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    std::io::Read::read_to_string(&mut lines, &mut said).unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(said.contains("carries on"), "{said}");
+
+    std::thread::sleep(Duration::from_millis(200));
+    stage.ocp2(&["up", "--until", "balancer", &inventory]).succeeds();
+    let again = stage.ocp2(&["up", "--until", "balancer", "-o", "json", &inventory]).succeeds().json();
+    assert_eq!(again["changed"], 0, "{again}");
+    stage.ocp2(&["down", "--yes", &inventory]).succeeds();
+}
+
+#[test]
+fn of_two_runs_at_once_one_works_and_the_other_says_who_does() {
+    let stage = stage();
+    let own = &[
+        ("name: ocp\n", "name: fourth\n"),
+        (
+            "\nnodes:",
+            "\nnetwork: {machineNetwork: 192.168.202.0/24, bridge: br-four, vxlan: {device: vxlan4, vni: 79}}\nnodes:",
+        ),
+        ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
+    ];
+    let inventory = stage.inventory("fourth.yaml", own);
+    let first = stage.start(&["up", "--until", "balancer", &inventory]);
+    let second = stage.start(&["up", "--until", "balancer", &inventory]);
+    let outcomes = [first, second].map(|child| child.wait_with_output().unwrap());
+    let mut codes = outcomes.iter().map(|done| done.status.code().unwrap()).collect::<Vec<_>>();
+    codes.sort_unstable();
+    let said =
+        outcomes.iter().map(|done| String::from_utf8_lossy(&done.stderr).into_owned()).collect::<String>();
+    assert_eq!(codes, [0, 1], "{said}");
+    assert!(said.contains("another ocp2 works on this cluster") && said.contains("since 20"), "{said}");
+    stage.ocp2(&["down", "--yes", &inventory]).succeeds();
+}

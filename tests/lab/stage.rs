@@ -1,0 +1,166 @@
+//! The stage: a lab of two hosts, shared by all tests of a run.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// The binary under test.
+pub const OCP2: &str = env!("CARGO_BIN_EXE_ocp2");
+
+/// The lab's files.
+pub const LAB: &str = "/var/lib/ocp2-lab";
+
+/// One test at a time: there is one lab.
+static TURN: Mutex<()> = Mutex::new(());
+static READY: OnceLock<()> = OnceLock::new();
+
+/// A turn on the stage.
+pub struct Stage {
+    _turn: MutexGuard<'static, ()>,
+    /// Folder for inventories and credentials of this test.
+    pub folder: PathBuf,
+}
+
+/// What a command said and how it ended.
+#[derive(Debug)]
+pub struct Run {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Takes a turn; the first one makes a fresh lab.
+pub fn stage() -> Stage {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    READY.get_or_init(|| {
+        run(Command::new(OCP2).args(["lab", "down"]), "").succeeds();
+        run(Command::new(OCP2).args(["lab", "up"]), "").succeeds();
+    });
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stage");
+    std::fs::create_dir_all(&folder).unwrap();
+    Stage { _turn: turn, folder }
+}
+
+impl Stage {
+    /// Writes an inventory: the shipped one for the lab with some of its text replaced.
+    pub fn inventory(&self, name: &str, replace: &[(&str, &str)]) -> String {
+        let mut text =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/inventories/lab.yaml")).unwrap();
+        for (from, to) in replace {
+            assert!(text.contains(from), "inventories/lab.yaml has no {from:?} any more");
+            text = text.replace(from, to);
+        }
+        let path = self.folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// Brings the shipped lab cluster up to its end, and returns its inventory.
+    pub fn cluster(&self) -> String {
+        let inventory = self.inventory("lab.yaml", &[]);
+        self.ocp2(&["up", &inventory]).succeeds();
+        inventory
+    }
+
+    /// Runs ocp2 on the workstation.
+    pub fn ocp2(&self, arguments: &[&str]) -> Run {
+        let mut command = Command::new(OCP2);
+        command.args(["lab", "exec", "workstation", "--", OCP2]).args(arguments);
+        run(&mut command, "")
+    }
+
+    /// Starts ocp2 on the workstation and leaves it running.
+    pub fn start(&self, arguments: &[&str]) -> std::process::Child {
+        Command::new(OCP2)
+            .args(["lab", "exec", "workstation", "--", OCP2])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Runs shell source at a place of the lab.
+    pub fn at(&self, place: &str, source: &str) -> Run {
+        run(Command::new(OCP2).args(["lab", "exec", place, "--", "bash", "-c", source]), "")
+    }
+
+    /// Runs shell source in a VM, through the stand-in's test hook and the VM's own host.
+    pub fn inside(&self, host: &str, address: &str, source: &str) -> Run {
+        let call = format!("curl -sS -m 60 -D /dev/stderr --data-binary @- http://{address}:9999/");
+        let done = run(Command::new(OCP2).args(["lab", "exec", host, "--", "sh", "-c", &call]), source);
+        let header = done
+            .stderr
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("x-exit-status:").map(str::to_owned));
+        let status = header.map_or(-1, |value| value.trim().parse().unwrap());
+        Run { status, ..done }
+    }
+
+    /// Tries until a command succeeds or the patience ends.
+    pub fn eventually(&self, patience: Duration, mut attempt: impl FnMut() -> Run) -> Run {
+        let begin = Instant::now();
+        loop {
+            let done = attempt();
+            if done.status == 0 || begin.elapsed() > patience {
+                return done.succeeds();
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+}
+
+impl Run {
+    /// Demands status 0.
+    #[track_caller]
+    pub fn succeeds(self) -> Self {
+        self.ends(0)
+    }
+
+    /// Demands this status.
+    #[track_caller]
+    pub fn ends(self, status: i32) -> Self {
+        assert_eq!(self.status, status, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Demands that stderr says this.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "stderr does not say {text:?}:\n{}", self.stderr);
+        self
+    }
+
+    /// Demands that stdout shows this.
+    #[track_caller]
+    pub fn shows(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "stdout does not show {text:?}:\n{}", self.stdout);
+        self
+    }
+
+    /// Reads stdout as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}:\n{}", self.stdout))
+    }
+}
+
+fn run(command: &mut Command, input: &str) -> Run {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A program that does not read its input is no failure of the test's.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let done = child.wait_with_output().unwrap();
+    Run {
+        status: done.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&done.stderr).into_owned(),
+    }
+}
