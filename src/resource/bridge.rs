@@ -44,7 +44,13 @@ impl Bridge {
         let summary = differences.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
         // Before its own address is added, for with a first address go all later ones of its network.
         let removed = self.surplus(seen).fold(Script::new(), |script, address| {
-            script.line(Command::new("ip").args(["address", "delete", &address.to_string(), "dev", &self.name]))
+            script.line(Command::new("ip").args([
+                "address",
+                "delete",
+                &address.to_string(),
+                "dev",
+                &self.name,
+            ]))
         });
         let script = removed.line(self.script().source().trim_end());
         Ok(vec![Change::shell(self.id(), &summary, script).because(differences)])

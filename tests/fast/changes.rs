@@ -23,8 +23,8 @@ use std::{
 use ocp2::{
     command::Command,
     resource::{
-        Action, Bridge, Change, Detail, Domain, Facts, File, KvmProof, Listener, Manager, NftTable, Package, Peers,
-        Pool, Questions, Reload, Resource, Setting, Stamp, Unit, Volume, Vxlan, hypervisor,
+        Action, Bridge, Change, Detail, Domain, Facts, File, KvmProof, Listener, Manager, NftTable, Package,
+        Peers, Pool, Questions, Reload, Resource, Setting, Stamp, Unit, Volume, Vxlan, hypervisor,
     },
 };
 use serde::Deserialize;
@@ -140,7 +140,9 @@ fn folder() -> PathBuf {
 
 /// Returns a text as it is, or what is in the file it names.
 fn text(text: &str) -> String {
-    let Some(file) = text.strip_prefix('<').filter(|file| !file.contains('>')) else { return text.to_owned() };
+    let Some(file) = text.strip_prefix('<').filter(|file| !file.contains('>')) else {
+        return text.to_owned();
+    };
     fs::read_to_string(folder().join("captured").join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
@@ -178,7 +180,8 @@ impl Want {
             }
             Self::Unit { name, before, started, loaded } => {
                 let stamp = |it: WantStamp| Stamp { path: it.path, content: it.content, files: Vec::new() };
-                let runs = started.map(|started| Reload { started: stamp(started), loaded: loaded.map(stamp) });
+                let runs =
+                    started.map(|started| Reload { started: stamp(started), loaded: loaded.map(stamp) });
                 Resource::Unit(Unit { name, runs, before })
             }
             Self::Package { manager, names, quiet, record } => {
@@ -243,9 +246,9 @@ impl Case {
                 **text = text.replace(from, to);
             }
         }
-        let whole = answer.iter().fold(String::new(), |all, (section, body)| {
-            format!("{all}@@{section}\n{}\n", body.trim_end())
-        });
+        let whole = answer
+            .iter()
+            .fold(String::new(), |all, (section, body)| format!("{all}@@{section}\n{}\n", body.trim_end()));
         let mut facts = Facts::read(&format!("{whole}@@end\n")).unwrap();
         facts.hypervisor = libvirt.map(Libvirt::seen);
         self.must_say_all(resource, &facts);
@@ -341,7 +344,8 @@ fn check(path: &Path) {
     let facts = case.facts(&resource);
     match (resource.changes(&facts), &case.changes, &case.conflict) {
         (Ok(changes), Some(expected), None) => {
-            let lines: Vec<String> = changes.iter().map(|c| format!("{}: {}", c.resource, c.summary)).collect();
+            let lines: Vec<String> =
+                changes.iter().map(|c| format!("{}: {}", c.resource, c.summary)).collect();
             assert_eq!(&lines, expected);
             if case.whole {
                 insta::with_settings!({

@@ -20,7 +20,8 @@ pub fn home() -> TempDir {
     let pull_secret = format!(r#"{{"auths":{{"quay.io":{{"auth":"{SECRET}","email":"me@example.com"}}}}}}"#);
     fs::write(home.path().join("pull-secret.json"), pull_secret).unwrap();
     fs::create_dir(home.path().join(".ssh")).unwrap();
-    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHf0pf9vU5Yt6Y6yqX8yqU1H8nXPqUqC0gJrS5mqxw0b user@example.com\n";
+    let key =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHf0pf9vU5Yt6Y6yqX8yqU1H8nXPqUqC0gJrS5mqxw0b user@example.com\n";
     fs::write(home.path().join(".ssh/id_ed25519.pub"), key).unwrap();
     home
 }
@@ -32,7 +33,9 @@ pub fn all() -> Vec<PathBuf> {
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     // The lab's names a pull secret that only the lab makes.
-    paths.retain(|path| path.extension().is_some_and(|end| end == "yaml") && path.file_stem().unwrap() != "lab");
+    paths.retain(|path| {
+        path.extension().is_some_and(|end| end == "yaml") && path.file_stem().unwrap() != "lab"
+    });
     paths.sort();
     paths
 }

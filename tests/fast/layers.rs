@@ -32,21 +32,42 @@ const ARROWS: &[(&str, &[&str])] = &[
 const LEAVES: &[&str] = &["address", "command", "secret"];
 
 /// The rooms that decide and touch nothing.
-const CORE: &[&str] = &["inventory", "cluster", "resource", "render", "bringup", "address", "command", "secret"];
+const CORE: &[&str] =
+    &["inventory", "cluster", "resource", "render", "bringup", "address", "command", "secret"];
 
 /// What the core never names: the network, other processes, the environment, the clock.
 const IMPURE: &[&str] = &[
-    "tokio", "tokio_util", "futures_util", "russh", "virt", "virt_sys", "indicatif", "jiff", "socket2",
-    "rpassword", "tempfile", "std::process", "std::env", "std::time", "std::thread", "std::net::TcpStream",
-    "std::net::TcpListener", "std::net::UdpSocket", "std::net::ToSocketAddrs", "std::os", "std::io::stdin",
-    "std::io::stdout", "std::io::stderr",
+    "tokio",
+    "tokio_util",
+    "futures_util",
+    "russh",
+    "virt",
+    "virt_sys",
+    "indicatif",
+    "jiff",
+    "socket2",
+    "rpassword",
+    "tempfile",
+    "std::process",
+    "std::env",
+    "std::time",
+    "std::thread",
+    "std::net::TcpStream",
+    "std::net::TcpListener",
+    "std::net::UdpSocket",
+    "std::net::ToSocketAddrs",
+    "std::os",
+    "std::io::stdin",
+    "std::io::stdout",
+    "std::io::stderr",
 ];
 
 /// The one file of the core that reads files.
 const READS_FILES: &str = "inventory/source.rs";
 
 /// Names that say nothing of what is inside.
-const EMPTY_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "common", "manager", "core", "imp", "misc"];
+const EMPTY_NAMES: &[&str] =
+    &["util", "utils", "helper", "helpers", "common", "manager", "core", "imp", "misc"];
 
 /// One source file, reduced to the paths it names.
 struct Source {
@@ -60,8 +81,7 @@ struct Source {
 
 impl Source {
     fn new(file: &str, text: &str) -> Self {
-        let mut module: Vec<String> =
-            file.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+        let mut module: Vec<String> = file.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
         if module.len() > 1 && module.last().is_some_and(|name| name == "mod") {
             module.pop();
         }
@@ -92,7 +112,9 @@ impl Source {
 
     fn names(&self, prefix: &str) -> bool {
         let prefix: Vec<&str> = prefix.split("::").collect();
-        self.paths.iter().any(|path| path.iter().map(String::as_str).take(prefix.len()).eq(prefix.iter().copied()))
+        self.paths
+            .iter()
+            .any(|path| path.iter().map(String::as_str).take(prefix.len()).eq(prefix.iter().copied()))
     }
 }
 
@@ -254,7 +276,8 @@ fn path(words: &[String], mut at: usize, before: &[String], found: &mut Vec<Vec<
     if words.get(at).is_some_and(|word| word == "{") {
         at += 1;
         while at < words.len() && words[at] != "}" {
-            at = if is_name(&words[at]) || words[at] == "{" { path(words, at, &names, found) } else { at + 1 };
+            at =
+                if is_name(&words[at]) || words[at] == "{" { path(words, at, &names, found) } else { at + 1 };
         }
         return at + 1;
     }
@@ -324,8 +347,14 @@ fn what_the_core_never_touches_is_found() {
     let clock = "bringup/image.rs: the core names std::time";
     assert_eq!(offence("bringup/image.rs", "use std::{fmt, time::Duration};"), clock);
     assert_eq!(offence("bringup/image.rs", "fn f() { std::time::Instant::now(); }"), clock);
-    assert_eq!(offence("render.rs", "async fn f() { tokio::spawn(g()); }"), "render.rs: the core names tokio");
-    assert_eq!(offence("cluster/mod.rs", "use std::fs;"), "cluster/mod.rs: only inventory/source.rs reads files");
+    assert_eq!(
+        offence("render.rs", "async fn f() { tokio::spawn(g()); }"),
+        "render.rs: the core names tokio"
+    );
+    assert_eq!(
+        offence("cluster/mod.rs", "use std::fs;"),
+        "cluster/mod.rs: only inventory/source.rs reads files"
+    );
     assert_eq!(offence("inventory/source.rs", "use std::fs;"), "");
 }
 
@@ -336,7 +365,10 @@ fn other_rules_are_held() {
         offence("ui/bars.rs", "use crate::engine::Fleet;"),
         "ui/bars.rs: ui reads events only, not crate::engine::Fleet"
     );
-    assert_eq!(offence("engine/error.rs", "use std::process::ExitCode;"), "engine/error.rs: only cli knows exit codes");
+    assert_eq!(
+        offence("engine/error.rs", "use std::process::ExitCode;"),
+        "engine/error.rs: only cli knows exit codes"
+    );
     assert_eq!(offence("host/util.rs", ""), "host/util.rs: util says nothing of what is inside");
     assert_eq!(offence("network/mod.rs", ""), "network/mod.rs: no room called network is planned");
 }

@@ -10,4 +10,3 @@ mod inventories;
 mod layers;
 mod programs;
 mod readers;
-

@@ -127,9 +127,14 @@ impl Finished {
     /// Returns how a step went.
     pub fn outcome(&self, name: &str) -> Outcome {
         let read = |kind: &str| {
-            fs::read(self.out.path().join(format!("{name}.{kind}"))).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            fs::read(self.out.path().join(format!("{name}.{kind}")))
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
         let status = read("status").unwrap_or_else(|_| panic!("step {name} was not reached"));
-        Outcome { status: status.trim().parse().unwrap(), stdout: read("out").unwrap(), stderr: read("err").unwrap() }
+        Outcome {
+            status: status.trim().parse().unwrap(),
+            stdout: read("out").unwrap(),
+            stderr: read("err").unwrap(),
+        }
     }
 }

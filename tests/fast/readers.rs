@@ -42,7 +42,8 @@ impl Wanted {
     fn new(cluster: &Cluster, host: usize) -> Self {
         // NetworkManager is told to leave our links alone only where it is.
         let loaded = UnitSeen { load: "loaded".into(), ..UnitSeen::default() };
-        let facts = Facts { units: [("NetworkManager.service".to_owned(), loaded)].into(), ..Facts::default() };
+        let facts =
+            Facts { units: [("NetworkManager.service".to_owned(), loaded)].into(), ..Facts::default() };
         let wanted = PHASES.iter().flat_map(|phase| phase.wanted(cluster, host, &facts).unwrap());
         Self { cluster: cluster.clone(), host, resources: wanted.collect() }
     }
@@ -72,7 +73,10 @@ impl Wanted {
     /// Returns the source of the changes from nothing to the resources that `choose` picks.
     fn source(&self, choose: impl Fn(&Resource) -> bool) -> String {
         let chosen = self.resources.iter().filter(|resource| choose(resource));
-        chosen.flat_map(|resource| resource.changes(&Facts::default()).unwrap()).map(|change| source(&change)).collect()
+        chosen
+            .flat_map(|resource| resource.changes(&Facts::default()).unwrap())
+            .map(|change| source(&change))
+            .collect()
     }
 
     /// Returns a machine with this host's NIC and files.
@@ -113,7 +117,8 @@ fn every_file_is_accepted_by_its_reader() {
             wanted.files().filter(|path| path.ends_with(".service")).map(String::as_str).collect();
         assert_eq!(units.len(), 4, "{units:?}");
         let [haproxy, dnsmasq, nft, overlay, guests] =
-            ["/haproxy.cfg", "/dnsmasq.conf", "/nftables.nft", "/overlay.sh", "/guests.sh"].map(|end| wanted.path(end));
+            ["/haproxy.cfg", "/dnsmasq.conf", "/nftables.nft", "/overlay.sh", "/guests.sh"]
+                .map(|end| wanted.path(end));
         let done = wanted
             .machine()
             // The addresses to listen on need not be there: it starts before its public one is.
@@ -147,7 +152,8 @@ fn the_readers_refuse_what_is_wrong() {
     }
     // systemd ignores what it does not know; it says so, and that is enough.
     assert!(done.outcome("unit").stderr.contains("Nonsense"), "{:?}", done.outcome("unit"));
-    let wrong = run("virt-xml-validate", &["-", "domain"], "<domain type='kvm'><name>a</name><nonsense/></domain>");
+    let wrong =
+        run("virt-xml-validate", &["-", "domain"], "<domain type='kvm'><name>a</name><nonsense/></domain>");
     assert_ne!(wrong.status, 0, "{wrong:?}");
 }
 
@@ -231,8 +237,12 @@ fn links_are_as_wanted(wanted: &Wanted, done: &Finished) {
     }
     let data = &bridge["linkinfo"]["info_data"];
     assert_eq!((&data["stp_state"], &data["forward_delay"]), (&0.into(), &0.into()));
-    let own: Vec<&Value> =
-        bridge["addr_info"].as_array().unwrap().iter().filter(|address| address["family"] == "inet").collect();
+    let own: Vec<&Value> = bridge["addr_info"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|address| address["family"] == "inet")
+        .collect();
     assert_eq!(own.len(), 1, "{own:?}");
     assert_eq!(own[0]["local"], this.address.to_string());
     assert_eq!(own[0]["prefixlen"], network.machine.prefix_len());
@@ -248,7 +258,12 @@ fn links_are_as_wanted(wanted: &Wanted, done: &Finished) {
     let entries: Value = serde_json::from_str(done.outcome("fdb").quiet("bridge")).unwrap();
     let floods = entries.as_array().unwrap().iter().filter(|entry| entry["mac"] == "00:00:00:00:00:00");
     let floods: BTreeSet<IpAddr> = floods
-        .inspect(|entry| assert_eq!((&entry["ifname"], &entry["state"]), (&(*network.vxlan.device).into(), &"permanent".into())))
+        .inspect(|entry| {
+            assert_eq!(
+                (&entry["ifname"], &entry["state"]),
+                (&(*network.vxlan.device).into(), &"permanent".into())
+            )
+        })
         .map(|entry| entry["dst"].as_str().unwrap().parse().unwrap())
         .collect();
     let others = wanted.cluster.hosts.iter().filter(|host| host.name != this.name);
@@ -266,7 +281,10 @@ fn settings_are_as_wanted(wanted: &Wanted, before: &str, after: &str) {
     }
     // Above all `conf/all` stays as it was.
     let other = |text: &str| -> Vec<String> {
-        text.lines().filter(|line| ["all", "default", "lo", "other"].iter().any(|link| line.contains(link))).map(str::to_owned).collect()
+        text.lines()
+            .filter(|line| ["all", "default", "lo", "other"].iter().any(|link| line.contains(link)))
+            .map(str::to_owned)
+            .collect()
     };
     assert_eq!(other(before), other(after));
 }
