@@ -35,6 +35,8 @@ pub(super) struct Configuration {
     pub revoked_host_keys: Option<PathBuf>,
     pub family: Family,
     pub connect_timeout: Duration,
+    /// How long the key exchange may take.
+    pub handshake_timeout: Duration,
     pub keepalive: Duration,
     pub keepalive_max: usize,
 }
@@ -66,6 +68,8 @@ pub(super) enum Family {
 
 /// OpenSSH has no limit of its own; without one a host that drops packets costs two minutes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A busy host far away takes its time.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_MAX: usize = 3;
 
@@ -211,6 +215,7 @@ fn parse(text: &str) -> Result<Configuration, String> {
             _ => Family::Any,
         },
         connect_timeout: seconds("connecttimeout").map_or(CONNECT_TIMEOUT, Duration::from_secs),
+        handshake_timeout: seconds("connecttimeout").map_or(HANDSHAKE_TIMEOUT, Duration::from_secs),
         keepalive: seconds("serveraliveinterval").map_or(KEEPALIVE, Duration::from_secs).min(KEEPALIVE),
         keepalive_max: KEEPALIVE_MAX,
     })

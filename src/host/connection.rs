@@ -29,9 +29,6 @@ use super::{
     trust::{Decision, Shared, Trust},
 };
 
-/// How long the key exchange may take, on a busy host far away.
-const HANDSHAKE: Duration = Duration::from_secs(30);
-
 /// A jump host may need a jump host; this many are a loop.
 const MOST_HOPS: usize = 8;
 
@@ -146,6 +143,7 @@ async fn attempt(
     let (fate, decision) = (Fate::default(), Arc::default());
     let client = Client { trust: Arc::clone(trust), decision: Arc::clone(&decision), fate: fate.clone() };
     let settings = Arc::new(settings(configuration, trust));
+    let limit = configuration.handshake_timeout;
     let mut through = None;
     // Keys are read while the packets travel.
     let identities = Identities::collect(configuration);
@@ -153,17 +151,17 @@ async fn attempt(
         match &configuration.proxy {
             Proxy::Direct => {
                 let stream = dial(configuration).await.map_err(unreachable)?;
-                Ok(shake(settings, stream, client).await)
+                Ok(shake(limit, settings, stream, client).await)
             }
             Proxy::Command(command) => {
                 let stream = proxy_command(command).map_err(|error| unreachable(error.to_string()))?;
-                Ok(shake(settings, stream, client).await)
+                Ok(shake(limit, settings, stream, client).await)
             }
             Proxy::Jump(hops) => {
                 let session = Box::pin(jump(target, hops, keyring, depth)).await?;
                 let stream = session.connect_tcp(&configuration.hostname, configuration.port).await?;
                 through = Some(session);
-                Ok(shake(settings, stream, client).await)
+                Ok(shake(limit, settings, stream, client).await)
             }
         }
     };
@@ -201,17 +199,22 @@ async fn attempt(
     }
 }
 
-async fn shake<S>(settings: Arc<client::Config>, stream: S, client: Client) -> Result<Handle<Client>, String>
+async fn shake<S>(
+    limit: Duration,
+    settings: Arc<client::Config>,
+    stream: S,
+    client: Client,
+) -> Result<Handle<Client>, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    match timeout(HANDSHAKE, client::connect_stream(settings, stream, client)).await {
+    match timeout(limit, client::connect_stream(settings, stream, client)).await {
         Ok(Ok(handle)) => Ok(handle),
         Ok(Err(russh::Error::Disconnect | russh::Error::HUP)) => {
             Err(String::from("it closed the connection during the key exchange"))
         }
         Ok(Err(error)) => Err(format!("key exchange: {error}")),
-        Err(_) => Err(format!("no key exchange within {} s", HANDSHAKE.as_secs())),
+        Err(_) => Err(format!("no key exchange within {} s", limit.as_secs())),
     }
 }
 

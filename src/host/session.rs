@@ -48,7 +48,8 @@ impl Session {
     }
 
     pub(super) async fn connect_at(target: &Target, keyring: &Keyring, depth: usize) -> Result<Self, Error> {
-        let Connected { handle, fate, user, through } = connection::connect(target, keyring, depth).await?;
+        let Connected { handle, fate, user, through } =
+            Box::pin(connection::connect(target, keyring, depth)).await?;
         Ok(Self(Arc::new(Inner {
             target: target.clone(),
             keyring: keyring.clone(),
@@ -106,7 +107,7 @@ impl Session {
     /// [`Error::SudoRefused`], [`Error::NoBash`] and [`Error::LoginRefused`] where the script was
     /// never started, [`Error::ConnectionLost`] where its end is not known.
     pub async fn run(&self, script: &Script, line: impl FnMut(&str) + Send) -> Result<Output, Error> {
-        let input = preamble::wrap(script.source()).into_bytes();
+        let input = preamble::whole(script.source()).into_bytes();
         self.execute(preamble::RUN, input, line).await
     }
 

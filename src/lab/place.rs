@@ -34,6 +34,9 @@ pub struct Host {
 
 impl Host {
     /// Returns the lab's hosts: bm1 is 192.0.2.11, bm2 192.0.2.12, and so on.
+    ///
+    /// # Errors
+    /// Returns [`LabError::HostCount`] where there are none or too many.
     pub fn first(count: u8) -> Result<Vec<Self>, LabError> {
         if !(1..=MOST_HOSTS).contains(&count) {
             return Err(LabError::HostCount { wanted: count, most: MOST_HOSTS });
