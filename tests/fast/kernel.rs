@@ -108,7 +108,7 @@ fn links_are_as_wanted(wanted: &Wanted, done: &Finished) {
             assert_eq!(
                 (&entry["ifname"], &entry["state"]),
                 (&(*network.vxlan.device).into(), &"permanent".into())
-            )
+            );
         })
         .map(|entry| entry["dst"].as_str().unwrap().parse().unwrap())
         .collect();

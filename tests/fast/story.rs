@@ -32,7 +32,7 @@ fn the_story_is_told_in_order() {
 }
 
 /// A host's facts of the boot image.
-#[derive(Clone, Default)]
+#[derive(Clone, Copy, Default)]
 struct Image {
     record: Option<&'static str>,
     begun: Option<&'static str>,
@@ -72,8 +72,8 @@ fn step(images: &[Image]) -> ImageStep {
 #[test]
 fn the_boot_image_is_made_copied_or_left() {
     let none = Image::default();
-    assert_eq!(step(&[none.clone(), none.clone()]), ImageStep::Make);
-    assert_eq!(step(&[has("now"), none.clone(), none.clone()]), ImageStep::Copy(vec![1, 2]));
+    assert_eq!(step(&[none, none]), ImageStep::Make);
+    assert_eq!(step(&[has("now"), none, none]), ImageStep::Copy(vec![1, 2]));
     assert_eq!(step(&[has("now"), has("now")]), ImageStep::Done);
     // The inventory has changed since.
     assert_eq!(step(&[has("before"), has("before")]), ImageStep::Make);
@@ -92,9 +92,9 @@ fn once_begun_the_boot_image_is_frozen() {
     assert_eq!(step(&[begun(has("before"), "before"), has("before")]), ImageStep::Frozen);
     assert_eq!(step(&[has("now"), begun(has("before"), "before")]), ImageStep::Frozen);
     // A host that joined later still gets it.
-    assert_eq!(step(&[begun(has("now"), "now"), none.clone()]), ImageStep::Copy(vec![1]));
+    assert_eq!(step(&[begun(has("now"), "now"), none]), ImageStep::Copy(vec![1]));
     // The image was deleted after the installation, which needs it no more.
-    assert_eq!(step(&[begun(none.clone(), "now"), none]), ImageStep::Done);
+    assert_eq!(step(&[begun(none, "now"), none]), ImageStep::Done);
 }
 
 #[test]
@@ -168,8 +168,9 @@ fn a_fit_host_passes_preflight() {
 
 #[test]
 fn preflight_says_what_keeps_a_host_out() {
+    type Spoil<'a> = &'a dyn Fn(&mut Facts);
     let kvm = Place::of(&cluster()).var("kvm");
-    let cases: [(&dyn Fn(&mut Facts), &str); 9] = [
+    let cases: [(Spoil, &str); 9] = [
         (&|facts| facts.system.systemd = false, "systemd does not run here"),
         (&|facts| facts.system.manager = None, "Debian GNU/Linux 12 (bookworm) has neither apt-get nor dnf"),
         (&|facts| facts.system.architecture = "aarch64".into(), "the machine is aarch64, not x86_64"),
