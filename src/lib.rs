@@ -18,7 +18,7 @@
 //! - [`address`], [`command`] and [`secret`] are leaves that any room may use.
 //!
 //! The core (`inventory`, `cluster`, `resource`, `render`, `bringup`) is pure: no
-//! tokio, no SSH, no libvirt, no clock. `tests/layers.rs` reads the sources and
+//! tokio, no SSH, no libvirt, no clock. `tests/fast/layers.rs` reads the sources and
 //! holds the house to that.
 
 pub mod address;

@@ -1,7 +1,7 @@
 //! The fast tests: the pure core, what it renders, and the command line.
 //!
 //! One crate, for every integration test of its own would link for seconds.
-//! They need root and the programs that read what ocp2 renders (haproxy,
+//! They need root (or sudo) and the programs that read what ocp2 renders (haproxy,
 //! dnsmasq-base, nftables, libvirt-clients, libxml2-utils, systemd, iproute2); a
 //! program that is missing fails its tests.
 
