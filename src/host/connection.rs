@@ -58,7 +58,10 @@ impl client::Handler for Client {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        let decision = self.trust.judge(&shown.public_key());
+        let decision = match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => self.trust.judge(key),
+            PublicKeyOrCertificate::Certificate(certificate) => self.trust.judge_certificate(certificate),
+        };
         let trusted = matches!(decision, Decision::Trusted);
         *self.decision.lock().unwrap_or_else(PoisonError::into_inner) = Some(decision);
         Ok(trusted)
@@ -107,16 +110,9 @@ enum Attempt {
 /// host is waiting.
 pub(super) async fn connect(target: &Target, keyring: &Keyring, depth: usize) -> Result<Connected, Error> {
     let configuration = Configuration::resolve(target).await?;
-    let mut trust = Trust::read(&target.name, &configuration)?;
+    let trust = Arc::new(Trust::read(&target.name, &configuration)?);
     loop {
-        let shared = Arc::new(trust);
-        let attempt = attempt(target, &configuration, &shared, keyring, depth).await?;
-        trust = match Arc::try_unwrap(shared) {
-            Ok(trust) => trust,
-            // The old event loop still winds down; it only reads.
-            Err(_) => Trust::read(&target.name, &configuration)?,
-        };
-        match attempt {
+        match attempt(target, &configuration, &trust, keyring, depth).await? {
             Attempt::Done(connected) => return Ok(connected),
             Attempt::Introduce(key) => trust.introduce(key, keyring).await?,
             Attempt::Unlock(path, text) => {
@@ -230,6 +226,11 @@ fn settings(configuration: &Configuration, trust: &Trust) -> client::Config {
         inactivity_timeout: Some(Duration::from_secs(60)),
         nodelay: true,
         preferred: Preferred {
+            host_key_certificates: Cow::Owned(if trust.has_authorities() {
+                trust.preferred()
+            } else {
+                Vec::new()
+            }),
             key: Cow::Owned(trust.preferred()),
             // russh has ChaCha20 first, which costs 40 % more of our CPU where there is AES-NI.
             cipher: Cow::Borrowed(&[
