@@ -1,6 +1,6 @@
 //! The machine's own apt sources: what the hosts' root is built from.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use super::LabError;
 
@@ -22,7 +22,7 @@ impl Apt {
         let codename = value(&release, "VERSION_CODENAME=").unwrap_or_default();
         let mut sources = String::new();
         for file in files() {
-            sources += &matching(&read(&file)?, file.ends_with(".sources"), &codename);
+            sources += &matching(&read(&file)?, is(&file, "sources"), &codename);
         }
         if sources.is_empty() {
             return Err(LabError::NoAptSource { codename });
@@ -30,6 +30,10 @@ impl Apt {
         let settings = super::program::run(&["apt-config", "dump"])?;
         Ok(Self { codename, sources, settings: fetching(&settings) })
     }
+}
+
+fn is(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found == extension)
 }
 
 fn read(path: &str) -> Result<String, LabError> {
@@ -47,11 +51,11 @@ fn files() -> Vec<String> {
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.path().to_str().map(str::to_owned))
-        .filter(|path| path.ends_with(".list") || path.ends_with(".sources"))
+        .filter(|path| is(path, "list") || is(path, "sources"))
         .collect();
     parts.sort();
     let main = "/etc/apt/sources.list";
-    std::path::Path::new(main).is_file().then(|| main.to_owned()).into_iter().chain(parts).collect()
+    Path::new(main).is_file().then(|| main.to_owned()).into_iter().chain(parts).collect()
 }
 
 /// Returns the sources of one file that carry the release itself, its updates or its security fixes.

@@ -14,6 +14,9 @@ use super::{
 };
 
 /// Takes the lab down; tells whether there was anything to take down.
+///
+/// # Errors
+/// Returns an error where run inside the lab, or where something of it does not go away.
 pub fn down(home: &Home, progress: &mut dyn FnMut(&str)) -> Result<bool, LabError> {
     check_machine()?;
     let hosts = Host::first(MOST_HOSTS)?;

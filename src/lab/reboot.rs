@@ -10,6 +10,9 @@ use super::{
 };
 
 /// Reboots a host; with `pull_plug` nothing on it gets to say goodbye.
+///
+/// # Errors
+/// Returns an error where there is no such host, or where it does not come back.
 pub fn reboot(
     home: &Home,
     name: &str,

@@ -67,6 +67,9 @@ pub struct PlaceStatus {
 
 impl Record {
     /// Reads `lab.json`, if there is a lab.
+    ///
+    /// # Errors
+    /// Returns an error where the file cannot be read or understood.
     pub fn read(home: &Home) -> Result<Option<Self>, LabError> {
         let path = home.file("lab.json");
         match fs::read_to_string(&path) {
@@ -107,6 +110,9 @@ impl From<&Host> for HostRecord {
 }
 
 /// Returns the lab as it is, `None` if it is not up.
+///
+/// # Errors
+/// Returns an error where its record cannot be read.
 pub fn status(home: &Home) -> Result<Option<Status>, LabError> {
     let Some(record) = Record::read(home)? else { return Ok(None) };
     let mut places = vec![

@@ -26,6 +26,9 @@ pub enum Outcome {
 }
 
 /// Brings the lab up: roots and release from the cache, network, internet, hosts.
+///
+/// # Errors
+/// Returns an error where the machine lacks something, a build fails or a host does not boot.
 pub fn up(home: &Home, count: u8, bare: bool, progress: &mut dyn FnMut(&str)) -> Result<Outcome, LabError> {
     let hosts = Host::first(count)?;
     check_machine()?;

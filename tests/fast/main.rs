@@ -1,0 +1,12 @@
+//! The fast tests: the pure core, what it renders, and the command line.
+//!
+//! One crate, for every integration test of its own would link for seconds.
+//! They need root and the programs that read what ocp2 renders (haproxy,
+//! dnsmasq-base, nftables, libvirt-clients, libxml2-utils, systemd, iproute2); a
+//! program that is missing fails its tests.
+
+mod changes;
+mod inventories;
+mod layers;
+mod programs;
+mod readers;
