@@ -85,7 +85,7 @@ impl Source {
         if module.len() > 1 && module.last().is_some_and(|name| name == "mod") {
             module.pop();
         }
-        let words = without_tests(words(text));
+        let words = without_tests(&words(text));
         Self { file: file.to_owned(), module, paths: paths(&words), words: words.into_iter().collect() }
     }
 
@@ -220,7 +220,7 @@ fn quoted(rest: &[char], mark: char) -> usize {
 }
 
 /// Leaves out items under `#[cfg(test)]`.
-fn without_tests(words: Vec<String>) -> Vec<String> {
+fn without_tests(words: &[String]) -> Vec<String> {
     let mark = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
     let mut at = 0;

@@ -5,8 +5,15 @@
 //! dnsmasq-base, nftables, libvirt-clients, libxml2-utils, systemd, iproute2); a
 //! program that is missing fails its tests.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod changes;
+mod cli;
+mod facts;
 mod inventories;
+mod kernel;
 mod layers;
 mod programs;
 mod readers;
+mod story;
+mod wanted;
