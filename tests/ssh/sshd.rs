@@ -77,6 +77,18 @@ impl Sshd {
         }
     }
 
+    /// Makes the server read its configuration and keys again.
+    pub fn reload(&self) {
+        // It starts itself anew, in the same process.
+        let before = self.log().matches("Server listening on").count();
+        assert!(
+            Command::new("kill").arg("-HUP").arg(self.child.id().to_string()).status().unwrap().success()
+        );
+        while self.log().matches("Server listening on").count() == before {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Returns a path in the server's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

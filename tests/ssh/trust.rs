@@ -195,6 +195,85 @@ async fn of_several_host_keys_the_recorded_type_is_asked_for() {
 }
 
 #[tokio::test]
+async fn certificates_of_hosts_prove_what_their_authority_says() {
+    let sshd = Sshd::with("HostKey @DIR@/host_ed25519\nHostCertificate @DIR@/host_ed25519-cert.pub");
+    for name in ["ca", "other_ca"] {
+        keygen(&sshd.path(name), &["-t", "ed25519"]);
+    }
+    let (authority, other) = (public(&sshd.path("ca.pub")), public(&sshd.path("other_ca.pub")));
+    let key = public(&sshd.path("host_ed25519.pub"));
+    let name = sshd.name();
+    let cases = [
+        ("the authority", "127.0.0.1", "+1d", format!("@cert-authority {name} {authority}"), Verdict::Known),
+        ("for everything", "127.0.0.1", "+1d", format!("@cert-authority * {authority}"), Verdict::Known),
+        (
+            "a wildcard principal",
+            "127.0.*",
+            "+1d",
+            format!("@cert-authority * {authority}"),
+            Verdict::Unknown,
+        ),
+        (
+            "another authority",
+            "127.0.0.1",
+            "+1d",
+            format!("@cert-authority {name} {other}"),
+            Verdict::Unknown,
+        ),
+        (
+            "another host's",
+            "elsewhere",
+            "+1d",
+            format!("@cert-authority {name} {authority}"),
+            Verdict::Unknown,
+        ),
+        (
+            "for another host",
+            "127.0.0.1",
+            "+1d",
+            format!("@cert-authority other {authority}"),
+            Verdict::Unknown,
+        ),
+        (
+            "expired",
+            "127.0.0.1",
+            "20200101:20200102",
+            format!("@cert-authority * {authority}"),
+            Verdict::Unknown,
+        ),
+        (
+            "a revoked authority",
+            "127.0.0.1",
+            "+1d",
+            format!("@cert-authority * {authority}\n@revoked * {authority}"),
+            Verdict::Revoked,
+        ),
+        (
+            "the key itself",
+            "elsewhere",
+            "+1d",
+            format!("@cert-authority * {other}\n{name} {key}"),
+            Verdict::Known,
+        ),
+    ];
+    for (case, principal, valid, text, expected) in cases {
+        let sign = Command::new("ssh-keygen")
+            .args(["-q", "-h", "-I", "test", "-n", principal, "-V", valid, "-s"])
+            .arg(sshd.path("ca"))
+            .arg(sshd.path("host_ed25519.pub"))
+            .status()
+            .unwrap();
+        assert!(sign.success());
+        // sshd reads its keys at the start only.
+        sshd.reload();
+        fs::write(sshd.path("known_hosts"), text + "\n").unwrap();
+        let target = sshd.stranger("StrictHostKeyChecking yes");
+        assert_eq!(openssh(&target), expected, "OpenSSH: {case}");
+        assert_eq!(ours(&target).await, expected, "ocp2: {case}");
+    }
+}
+
+#[tokio::test]
 async fn a_host_key_alias_and_a_list_of_revoked_keys_are_honoured() {
     let sshd = Sshd::start();
     fs::write(sshd.path("known_hosts"), sshd.host_key("my-alias") + "\n").unwrap();

@@ -47,8 +47,6 @@ mmdebstrap --mode=root --variant=minbase --format=directory \
     "$suite" "$root" - <"$here/sources"
 
 # Lab hosts have no way out: what they may install lies in a folder, or nowhere.
-# Recommended packages are what a server gets, and what pulls in the unexpected;
-# but every one of them would have to be downloaded for each lab.
 rm -f "$root"/etc/apt/sources.list.d/* "$root/etc/apt/sources.list"
 rm -f "$root"/etc/ssh/ssh_host_*
 : >"$root/etc/machine-id"
@@ -57,6 +55,8 @@ chroot "$root" useradd --create-home --shell /bin/bash --uid 1000 ops
 chroot "$root" useradd --create-home --shell /bin/bash --uid 1001 nosudo
 echo 'ops ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/ops"
 chmod 0440 "$root/etc/sudoers.d/ops"
+# PAM complains at every login without it.
+: >"$root/etc/default/locale"
 # As an image of a hosting provider: keys only, and no pause for reverse lookups.
 printf 'PasswordAuthentication no\nUseDNS no\n' >"$root/etc/ssh/sshd_config.d/lab.conf"
 
@@ -69,7 +69,8 @@ namespaces = []
 security_driver = "none"
 END
 echo force-confold >"$root/etc/dpkg/dpkg.cfg.d/lab"
-for unit in e2scrub_reap.service systemd-networkd-wait-online.service \
+# A user's own systemd cannot always be stopped in a container, and logins would wait for it.
+for unit in user@.service e2scrub_reap.service systemd-networkd-wait-online.service \
     systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer; do
     chroot "$root" systemctl mask --quiet "$unit"
 done
