@@ -127,7 +127,6 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
     questions.units.extend(
         ["NetworkManager", "docker", "firewalld", "nftables", "ufw"].map(|name| format!("{name}.service")),
     );
-    questions.units.insert(place.unit("wait"));
     questions.files.insert(place.network_manager_file());
     questions.files.extend([
         place.begun(),

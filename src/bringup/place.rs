@@ -51,6 +51,12 @@ impl Place {
         format!("ocp2-{}-{name}.service", self.cluster)
     }
 
+    /// Returns how the names of the transient units begin in which the installer waits.
+    #[must_use]
+    pub fn waits(&self) -> String {
+        format!("ocp2-{}-wait-", self.cluster)
+    }
+
     /// Returns the path of a unit file of ours.
     #[must_use]
     pub fn unit_file(&self, name: &str) -> String {

@@ -86,8 +86,8 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
 }
 
 fn units(place: &Place, facts: &Facts) -> Vec<Change> {
-    // A wait that was left behind goes with the rest; the guests' unit, last of all units at boot, is the first to go: its stop finds no guest any more.
-    let names = ["wait", "guests", "balancer", "dns", "overlay"];
+    // The guests' unit, last of all units at boot, is the first to go: its stop finds no guest any more.
+    let names = ["guests", "balancer", "dns", "overlay"];
     let there = names.into_iter().filter(|name| {
         let active =
             facts.units.get(&place.unit(name)).is_some_and(super::super::resource::UnitSeen::is_active);
@@ -190,7 +190,9 @@ fn files(place: &Place, facts: &Facts) -> Vec<Change> {
     for folder in [place.etc(""), place.var("")] {
         if facts.listing.keys().any(|path| path.starts_with(folder.trim_end_matches('/'))) {
             let parent = folder.trim_end_matches('/').rsplit_once('/').map_or("/", |(parent, _)| parent);
+            // A wait of the installer that was left behind works in there.
             let script = Script::new()
+                .line(format_args!("systemctl stop --quiet '{}*' 2>/dev/null || true", place.waits()))
                 .line(Command::new("rm").args(["-rf", &folder]))
                 .line(format_args!("rmdir {} 2>/dev/null || true", quote(parent)));
             changes.push(Change::shell(format!("folder {folder}"), "delete", script));

@@ -10,7 +10,7 @@ use crate::{
     engine, host, install,
     inventory::{LoadError, Problems},
     lab, render,
-    ui::{Color, Style},
+    ui::Style,
 };
 
 /// Exit code of a command line that makes no sense.
@@ -92,7 +92,7 @@ impl Failure {
             Self::Differs => {}
             Self::Load(LoadError::Invalid(problems)) | Self::Problems(problems) => {
                 for problem in problems.list() {
-                    say(&diagnostic(problem, global.color));
+                    say(&diagnostic(problem, style));
                 }
                 say(&format!("{error} {self}"));
             }
@@ -175,13 +175,8 @@ fn host_code(error: &host::Error) -> u8 {
     if error.is_access() { 4 } else { 5 }
 }
 
-fn diagnostic(problem: &dyn Diagnostic, color: Color) -> String {
-    let colored = match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-    };
-    let theme = if colored { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+fn diagnostic(problem: &dyn Diagnostic, style: Style) -> String {
+    let theme = if style.is_on() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = GraphicalReportHandler::new_themed(theme).with_links(false).render_report(&mut text, problem);

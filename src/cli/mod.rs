@@ -15,7 +15,7 @@ mod site;
 mod up;
 mod vms;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -104,7 +104,8 @@ fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failur
         .build()
         .map_err(|source| Failure::Local { what: "starting the runtime".into(), source })?;
     let outcome = runtime.block_on(command);
-    // What is still under way (a libvirt call to a host that is gone) must not keep the user.
-    runtime.shutdown_background();
+    // No thread may still run when the process ends: the C libraries' exit handlers free what it
+    // uses. But what hangs (a libvirt call to a host that is gone) must not keep the user for long.
+    runtime.shutdown_timeout(Duration::from_secs(2));
     outcome
 }

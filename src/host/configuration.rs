@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Error, Target};
+use super::{Error, Target, tokens::Tokens};
 
 /// What OpenSSH's configuration says about one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(super) struct Configuration {
     pub revoked_host_keys: Option<PathBuf>,
     pub family: Family,
     pub connect_timeout: Duration,
+    /// How long the key exchange may take.
+    pub handshake_timeout: Duration,
     pub keepalive: Duration,
     pub keepalive_max: usize,
 }
@@ -66,6 +68,8 @@ pub(super) enum Family {
 
 /// OpenSSH has no limit of its own; without one a host that drops packets costs two minutes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A busy host far away takes its time.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_MAX: usize = 3;
 
@@ -211,6 +215,7 @@ fn parse(text: &str) -> Result<Configuration, String> {
             _ => Family::Any,
         },
         connect_timeout: seconds("connecttimeout").map_or(CONNECT_TIMEOUT, Duration::from_secs),
+        handshake_timeout: seconds("connecttimeout").map_or(HANDSHAKE_TIMEOUT, Duration::from_secs),
         keepalive: seconds("serveraliveinterval").map_or(KEEPALIVE, Duration::from_secs).min(KEEPALIVE),
         keepalive_max: KEEPALIVE_MAX,
     })
@@ -252,59 +257,6 @@ fn files(list: &str, tokens: &Tokens) -> Vec<PathBuf> {
     list.split_whitespace().filter(|file| *file != "none").map(|file| tokens.path(file)).collect()
 }
 
-/// The `%` tokens that `ssh -G` leaves as they are.
-struct Tokens<'a> {
-    host: &'a str,
-    hostname: &'a str,
-    port: &'a str,
-    user: &'a str,
-}
-
-impl Tokens<'_> {
-    fn path(&self, text: &str) -> PathBuf {
-        let text = self.expand(text);
-        match (text.strip_prefix("~/"), std::env::home_dir()) {
-            (Some(rest), Some(home)) => home.join(rest),
-            _ => PathBuf::from(text),
-        }
-    }
-
-    fn expand(&self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(at) = rest.find(['%', '$']) {
-            out.push_str(&rest[..at]);
-            let tail = &rest[at..];
-            let (value, used) = self.token(tail);
-            out.push_str(&value);
-            rest = &tail[used..];
-        }
-        out.push_str(rest);
-        out
-    }
-
-    /// Returns what stands for the token at the start of `tail`, and the token's length.
-    fn token(&self, tail: &str) -> (String, usize) {
-        if let Some(name) =
-            tail.strip_prefix("${").and_then(|rest| rest.split_once('}')).map(|(name, _)| name)
-        {
-            return (std::env::var(name).unwrap_or_default(), name.len() + 3);
-        }
-        let value = match tail.get(..2) {
-            Some("%%") => String::from("%"),
-            Some("%h") => self.hostname.to_owned(),
-            Some("%n") => self.host.to_owned(),
-            Some("%p") => self.port.to_owned(),
-            Some("%r") => self.user.to_owned(),
-            Some("%u") => std::env::var("USER").unwrap_or_default(),
-            Some("%d") => std::env::home_dir().unwrap_or_default().display().to_string(),
-            // Not a token that these settings take: as it is.
-            _ => return (tail[..1].to_owned(), 1),
-        };
-        (value, 2)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,11 +288,5 @@ mod tests {
         assert!(!configuration.explicit);
         assert_eq!(configuration.key_name(), "h");
         assert_eq!(configuration.strict, Strict::Ask);
-    }
-
-    #[test]
-    fn tokens_are_replaced() {
-        let tokens = Tokens { host: "n", hostname: "h", port: "22", user: "me" };
-        assert_eq!(tokens.expand("nc %h %p 100%% %q $x ${OCP2_NOT_SET}."), "nc h 22 100% %q $x .");
     }
 }

@@ -3,8 +3,6 @@
 use std::{
     borrow::Cow,
     io,
-    net::SocketAddr,
-    process::Stdio,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -16,7 +14,6 @@ use russh::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     time::timeout,
 };
 
@@ -24,16 +21,12 @@ use super::{
     Error, Keyring, Session, Target,
     ask::Unlocked,
     authentication::{self, Login},
-    configuration::{Configuration, Family, Proxy},
+    configuration::{Configuration, Proxy},
+    dial::{dial, proxy_command},
     identity::Identities,
+    jump::jump,
     trust::{Decision, Shared, Trust},
 };
-
-/// How long the key exchange may take, on a busy host far away.
-const HANDSHAKE: Duration = Duration::from_secs(30);
-
-/// A jump host may need a jump host; this many are a loop.
-const MOST_HOPS: usize = 8;
 
 /// What the event loop of a connection leaves behind for those who use it.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +54,10 @@ impl client::Handler for Client {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        let decision = self.trust.judge(&shown.public_key());
+        let decision = match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => self.trust.judge(key),
+            PublicKeyOrCertificate::Certificate(certificate) => self.trust.judge_certificate(certificate),
+        };
         let trusted = matches!(decision, Decision::Trusted);
         *self.decision.lock().unwrap_or_else(PoisonError::into_inner) = Some(decision);
         Ok(trusted)
@@ -110,16 +106,9 @@ enum Attempt {
 /// host is waiting.
 pub(super) async fn connect(target: &Target, keyring: &Keyring, depth: usize) -> Result<Connected, Error> {
     let configuration = Configuration::resolve(target).await?;
-    let mut trust = Trust::read(&target.name, &configuration)?;
+    let trust = Arc::new(Trust::read(&target.name, &configuration)?);
     loop {
-        let shared = Arc::new(trust);
-        let attempt = attempt(target, &configuration, &shared, keyring, depth).await?;
-        trust = match Arc::try_unwrap(shared) {
-            Ok(trust) => trust,
-            // The old event loop still winds down; it only reads.
-            Err(_) => Trust::read(&target.name, &configuration)?,
-        };
-        match attempt {
+        match attempt(target, &configuration, &trust, keyring, depth).await? {
             Attempt::Done(connected) => return Ok(connected),
             Attempt::Introduce(key) => trust.introduce(key, keyring).await?,
             Attempt::Unlock(path, text) => {
@@ -146,6 +135,7 @@ async fn attempt(
     let (fate, decision) = (Fate::default(), Arc::default());
     let client = Client { trust: Arc::clone(trust), decision: Arc::clone(&decision), fate: fate.clone() };
     let settings = Arc::new(settings(configuration, trust));
+    let limit = configuration.handshake_timeout;
     let mut through = None;
     // Keys are read while the packets travel.
     let identities = Identities::collect(configuration);
@@ -153,17 +143,17 @@ async fn attempt(
         match &configuration.proxy {
             Proxy::Direct => {
                 let stream = dial(configuration).await.map_err(unreachable)?;
-                Ok(shake(settings, stream, client).await)
+                Ok(shake(limit, settings, stream, client).await)
             }
             Proxy::Command(command) => {
                 let stream = proxy_command(command).map_err(|error| unreachable(error.to_string()))?;
-                Ok(shake(settings, stream, client).await)
+                Ok(shake(limit, settings, stream, client).await)
             }
             Proxy::Jump(hops) => {
                 let session = Box::pin(jump(target, hops, keyring, depth)).await?;
                 let stream = session.connect_tcp(&configuration.hostname, configuration.port).await?;
                 through = Some(session);
-                Ok(shake(settings, stream, client).await)
+                Ok(shake(limit, settings, stream, client).await)
             }
         }
     };
@@ -201,17 +191,22 @@ async fn attempt(
     }
 }
 
-async fn shake<S>(settings: Arc<client::Config>, stream: S, client: Client) -> Result<Handle<Client>, String>
+async fn shake<S>(
+    limit: Duration,
+    settings: Arc<client::Config>,
+    stream: S,
+    client: Client,
+) -> Result<Handle<Client>, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    match timeout(HANDSHAKE, client::connect_stream(settings, stream, client)).await {
+    match timeout(limit, client::connect_stream(settings, stream, client)).await {
         Ok(Ok(handle)) => Ok(handle),
         Ok(Err(russh::Error::Disconnect | russh::Error::HUP)) => {
             Err(String::from("it closed the connection during the key exchange"))
         }
         Ok(Err(error)) => Err(format!("key exchange: {error}")),
-        Err(_) => Err(format!("no key exchange within {} s", HANDSHAKE.as_secs())),
+        Err(_) => Err(format!("no key exchange within {} s", limit.as_secs())),
     }
 }
 
@@ -227,6 +222,11 @@ fn settings(configuration: &Configuration, trust: &Trust) -> client::Config {
         inactivity_timeout: Some(Duration::from_secs(60)),
         nodelay: true,
         preferred: Preferred {
+            host_key_certificates: Cow::Owned(if trust.has_authorities() {
+                trust.preferred()
+            } else {
+                Vec::new()
+            }),
             key: Cow::Owned(trust.preferred()),
             // russh has ChaCha20 first, which costs 40 % more of our CPU where there is AES-NI.
             cipher: Cow::Borrowed(&[
@@ -239,127 +239,5 @@ fn settings(configuration: &Configuration, trust: &Trust) -> client::Config {
             ..Preferred::DEFAULT
         },
         ..client::Config::default()
-    }
-}
-
-/// Opens the TCP connection; every address the name has gets its chance.
-async fn dial(configuration: &Configuration) -> Result<TcpStream, String> {
-    let limit = configuration.connect_timeout;
-    let name = (configuration.hostname.as_str(), configuration.port);
-    let found = match timeout(limit, tokio::net::lookup_host(name)).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => return Err(format!("the name does not resolve: {error}")),
-        Err(_) => return Err(format!("the name does not resolve within {} s", limit.as_secs())),
-    };
-    let mut reason = String::from("it has no address of the family AddressFamily asks for");
-    for address in found.filter(|address| wanted(configuration.family, address)) {
-        match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                prepare(&stream).map_err(|error| error.to_string())?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => reason = error.to_string(),
-            Err(_) => reason = format!("no answer within {} s", limit.as_secs()),
-        }
-    }
-    Err(reason)
-}
-
-fn wanted(family: Family, address: &SocketAddr) -> bool {
-    match family {
-        Family::Any => true,
-        Family::Inet => address.is_ipv4(),
-        Family::Inet6 => address.is_ipv6(),
-    }
-}
-
-/// Small packets at once, and a peer that stops acknowledging is noticed while we write.
-fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = socket2::SockRef::from(stream);
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(Duration::from_secs(40)))?;
-    socket.set_keepalive(true)
-}
-
-/// Runs `ProxyCommand`; its stdin and stdout are the connection.
-fn proxy_command(command: &str) -> io::Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static> {
-    let mut child = tokio::process::Command::new("/bin/sh")
-        .args(["-c", &format!("exec {command}")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
-    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-        return Err(io::Error::other("the proxy command has no pipes"));
-    };
-    // The child ends when its pipes close; until then somebody has to wait for it.
-    tokio::spawn(async move { child.wait().await });
-    Ok(tokio::io::join(output, input))
-}
-
-/// Connects to the last hop, through the ones before it.
-async fn jump(target: &Target, hops: &[String], keyring: &Keyring, depth: usize) -> Result<Session, Error> {
-    let wrong = |reason: String| Error::Configuration { host: target.name.clone(), reason };
-    let (Some((last, before)), true) = (hops.split_last(), depth < MOST_HOPS) else {
-        return Err(wrong(String::from("ProxyJump goes through too many hosts, or in circles")));
-    };
-    let mut hop =
-        hop(&target.name, last).ok_or_else(|| wrong(format!("ProxyJump {last}: what host is that?")))?;
-    hop.known_hosts_file.clone_from(&target.known_hosts_file);
-    hop.config_file.clone_from(&target.config_file);
-    if !before.is_empty() {
-        hop.proxy_jump = Some(before.join(","));
-    }
-    Session::connect_at(&hop, keyring, depth + 1).await
-}
-
-/// Reads `[USER@]HOST[:PORT]`, `[USER@][V6]:PORT` or `ssh://…`.
-fn hop(name: &str, text: &str) -> Option<Target> {
-    let text = text.strip_prefix("ssh://").unwrap_or(text).trim_end_matches('/');
-    let (user, place) = match text.rsplit_once('@') {
-        Some((user, place)) => (Some(user.to_owned()), place),
-        None => (None, text),
-    };
-    let (address, port) = match place.strip_prefix('[') {
-        Some(rest) => {
-            let (address, rest) = rest.split_once(']')?;
-            (address, rest.strip_prefix(':'))
-        }
-        None => match place.split_once(':') {
-            Some((address, port)) if !port.contains(':') => (address, Some(port)),
-            _ => (place, None),
-        },
-    };
-    let port = port.map(str::parse).transpose().ok()?;
-    (!address.is_empty()).then(|| Target {
-        port,
-        user,
-        ..Target::new(&format!("{name} (by {address})"), address)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hops_are_read() {
-        for (text, user, address, port) in [
-            ("j", None, "j", None),
-            ("u@j:33", Some("u"), "j", Some(33)),
-            ("u@[2001:db8::1]:33", Some("u"), "2001:db8::1", Some(33)),
-            ("2001:db8::1", None, "2001:db8::1", None),
-            ("ssh://u@j:33/", Some("u"), "j", Some(33)),
-        ] {
-            let hop = hop("bm1", text).unwrap();
-            assert_eq!(
-                (hop.user.as_deref(), hop.address.as_str(), hop.port),
-                (user, address, port),
-                "{text}"
-            );
-        }
-        assert!(hop("bm1", "j:x").is_none() && hop("bm1", "u@").is_none());
     }
 }

@@ -1,8 +1,7 @@
 //! `known_hosts` as OpenSSH understands it.
 //!
 //! Hashed names, wildcards, negation, `[host]:port`, several keys of one type, `@revoked`, tabs,
-//! lines nobody can read: all as `hostfile.c` has it. Host certificates are not supported, so
-//! `@cert-authority` lines are passed over: a host known only by its certificate is unknown.
+//! lines nobody can read, authorities that sign host keys: all as `hostfile.c` has it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -31,7 +30,6 @@ pub(super) enum Verdict<'a> {
     Known,
     Unknown,
     Changed(&'a Recorded),
-    Revoked(&'a Recorded),
 }
 
 /// The keys recorded for one host.
@@ -41,6 +39,8 @@ pub(super) struct KnownHosts {
     exact: Vec<Recorded>,
     /// Recorded for the name alone, where the port is not 22: good enough to trust, never to refuse.
     portless: Vec<Recorded>,
+    /// Keys that may sign the host's.
+    authorities: Vec<PublicKey>,
 }
 
 impl KnownHosts {
@@ -53,24 +53,25 @@ impl KnownHosts {
             let Ok(text) = fs::read(file) else { continue };
             let text = String::from_utf8_lossy(&text);
             for (line, entry) in entries(&text) {
-                let record = |key| Recorded { file: file.clone(), line, revoked: entry.revoked, key };
-                if matches(entry.names, name) {
-                    this.exact.extend(entry.key().map(record));
-                } else if portless.is_some_and(|host| matches(entry.names, host)) {
-                    this.portless.extend(entry.key().map(record));
+                let exact = matches(entry.names, name);
+                if !exact && !portless.is_some_and(|host| matches(entry.names, host)) {
+                    continue;
+                }
+                let Some(key) = entry.key() else { continue };
+                let recorded = Recorded { file: file.clone(), line, revoked: entry.revoked, key };
+                match () {
+                    () if entry.authority => this.authorities.push(recorded.key),
+                    () if exact => this.exact.push(recorded),
+                    () => this.portless.push(recorded),
                 }
             }
         }
         this
     }
 
-    /// Judges a key.
+    /// Judges a key that is not revoked.
     pub fn verdict(&self, key: &PublicKey) -> Verdict<'_> {
         let same = |recorded: &&Recorded| recorded.key.key_data() == key.key_data();
-        let revoked = |recorded: &&Recorded| recorded.revoked;
-        if let Some(recorded) = self.exact.iter().chain(&self.portless).filter(revoked).find(same) {
-            return Verdict::Revoked(recorded);
-        }
         let good = |recorded: &&Recorded| !recorded.revoked;
         if self.exact.iter().filter(good).any(|recorded| same(&recorded)) {
             return Verdict::Known;
@@ -80,6 +81,17 @@ impl KnownHosts {
             None if self.portless.iter().filter(good).any(|recorded| same(&recorded)) => Verdict::Known,
             None => Verdict::Unknown,
         }
+    }
+
+    /// Returns the line that revokes a key, a host's or an authority's.
+    pub fn revoked(&self, key: &PublicKey) -> Option<&Recorded> {
+        let all = self.exact.iter().chain(&self.portless);
+        all.filter(|recorded| recorded.revoked).find(|recorded| recorded.key.key_data() == key.key_data())
+    }
+
+    /// Returns the keys that may sign the host's.
+    pub fn authorities(&self) -> &[PublicKey] {
+        &self.authorities
     }
 
     /// Returns the types of the recorded keys: asked for first, or a host with several keys would
@@ -92,6 +104,7 @@ impl KnownHosts {
 /// A line: names, and the key as text.
 struct Entry<'a> {
     revoked: bool,
+    authority: bool,
     names: &'a str,
     rest: &'a str,
 }
@@ -120,13 +133,14 @@ fn entries(text: &str) -> impl Iterator<Item = (usize, Entry<'_>)> {
             }
             None => (None, line),
         };
-        let revoked = match marker {
-            None => false,
-            Some("revoked") => true,
+        let (revoked, authority) = match marker {
+            None => (false, false),
+            Some("revoked") => (true, false),
+            Some("cert-authority") => (false, true),
             Some(_) => return None,
         };
         let (names, rest) = line.split_once(blank)?;
-        Some((index + 1, Entry { revoked, names, rest }))
+        Some((index + 1, Entry { revoked, authority, names, rest }))
     })
 }
 
@@ -164,7 +178,7 @@ fn hmac(salt: &[u8], name: &str) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-/// Matches `*` and `?`, in time linear in both for any pattern.
+/// Matches `*` and `?`, without going back further than the last `*`.
 fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star = None;

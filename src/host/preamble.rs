@@ -11,34 +11,38 @@ const USER: &str = "ocp2:user:";
 /// Printed by bash, as root, before anything of the script.
 const BEGIN: &str = "ocp2:begin";
 
+/// The part that [`RUN`] and [`SPAWN`] share; `$then` is bash source inside double quotes inside
+/// single quotes.
+macro_rules! become_root {
+    ($then:literal) => {
+        concat!(
+            "exec sh -c 'unset BASH_ENV ENV; u=$(id -u); echo; echo \"ocp2:user:$u\"; ",
+            "if [ \"$u\" = 0 ]; then set --; else set -- sudo -n -H --; fi; ",
+            "exec \"$@\" bash -c \"echo ocp2:begin; cd /; umask 022; export LC_ALL=C ",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; ",
+            $then,
+            "\"'"
+        )
+    };
+}
+
 /// Noise that a login shell prints before it gets to the command; more than this is no shell.
 const MOST_NOISE: usize = 1 << 20;
 
 /// Becomes root, reads all of stdin, then runs it.
 ///
-/// `$(cat)` reads in large blocks where `bash -s` would read byte by byte; the script is in bash's
-/// memory, never in its arguments; a script cut short does not parse (see [`wrap`]) and so does
-/// not run. Its commands find /dev/null on stdin.
-pub(super) const RUN: &str = concat!(
-    "exec sh -c 'unset BASH_ENV ENV; u=$(id -u); echo; echo \"ocp2:user:$u\"; ",
-    "if [ \"$u\" = 0 ]; then set --; else set -- sudo -n -H --; fi; ",
-    "exec \"$@\" bash -c \"echo ocp2:begin; cd /; umask 022; export LC_ALL=C ",
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; ",
-    "eval \\\"\\$(cat)\\\" </dev/null\"'"
-);
+/// `$(cat)` reads in large blocks where `bash -s` would read byte by byte. The script is in bash's
+/// memory, never in its arguments; one that was cut short (see [`whole`]) does not run at all. Its
+/// commands find /dev/null on stdin.
+pub(super) const RUN: &str =
+    become_root!("s=\\$(cat); [ \\\"\\${s: -9}\\\" = ocp2:end# ] || exit 1; eval \\\"\\$s\\\" </dev/null");
 
 /// Like [`RUN`], but the script is one line of base64, and the rest of stdin stays the script's.
-pub(super) const SPAWN: &str = concat!(
-    "exec sh -c 'unset BASH_ENV ENV; u=$(id -u); echo; echo \"ocp2:user:$u\"; ",
-    "if [ \"$u\" = 0 ]; then set --; else set -- sudo -n -H --; fi; ",
-    "exec \"$@\" bash -c \"echo ocp2:begin; cd /; umask 022; export LC_ALL=C ",
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; ",
-    "read -r s; s=\\$(base64 -d <<<\\$s); eval \\\"\\$s\\\"\"'"
-);
+pub(super) const SPAWN: &str = become_root!("read -r s; s=\\$(base64 -d <<<\\$s); eval \\\"\\$s\\\"");
 
-/// Makes one compound command of a script: bash parses it to its end before it runs any of it.
-pub(super) fn wrap(source: &str) -> String {
-    format!("{{ :\n{source}\n}}\n")
+/// Ends a script with the mark that says so.
+pub(super) fn whole(source: &str) -> String {
+    format!("{source}\n#ocp2:end#")
 }
 
 /// Makes the line of base64 that [`SPAWN`] reads.
@@ -96,6 +100,11 @@ impl Preamble {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::Write as _,
+        process::{Command as Process, Stdio},
+    };
+
     use super::*;
 
     #[test]
@@ -116,6 +125,29 @@ mod tests {
         assert!(preamble.take(Bytes::from_static(b"This account is not available.\n")).is_empty());
         assert!(!preamble.begun());
         assert_eq!(preamble.noise(), "This account is not available.");
+    }
+
+    #[test]
+    fn a_script_that_is_not_whole_does_not_run() {
+        let run = |input: &str| {
+            let mut child = Process::new("sh")
+                .args(["-c", RUN])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let mut preamble = Preamble::default();
+            let own = preamble.take(Bytes::from(output.stdout));
+            assert!(preamble.begun());
+            (output.status.code(), String::from_utf8(own.to_vec()).unwrap())
+        };
+        let script = whole("echo one\necho two");
+        assert_eq!(run(&script), (Some(0), String::from("one\ntwo\n")));
+        for length in 0..script.len() {
+            assert_eq!(run(&script[..length]), (Some(1), String::new()), "{length} bytes");
+        }
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use russh::{ChannelOpenFailure, client::Handle};
+use russh::{
+    ChannelOpenFailure,
+    client::{self, Handle},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Semaphore,
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -35,6 +38,9 @@ struct Inner {
 /// OpenSSH's `MaxSessions` is 10, and somebody else may share the connection's count.
 const CHANNELS: usize = 8;
 
+/// How long we wait for a place on a host that allows fewer.
+const CROWDED: Duration = Duration::from_secs(10);
+
 /// How long a host may take to open a channel.
 const OPENING: Duration = Duration::from_secs(30);
 
@@ -48,7 +54,8 @@ impl Session {
     }
 
     pub(super) async fn connect_at(target: &Target, keyring: &Keyring, depth: usize) -> Result<Self, Error> {
-        let Connected { handle, fate, user, through } = connection::connect(target, keyring, depth).await?;
+        let Connected { handle, fate, user, through } =
+            Box::pin(connection::connect(target, keyring, depth)).await?;
         Ok(Self(Arc::new(Inner {
             target: target.clone(),
             keyring: keyring.clone(),
@@ -106,7 +113,7 @@ impl Session {
     /// [`Error::SudoRefused`], [`Error::NoBash`] and [`Error::LoginRefused`] where the script was
     /// never started, [`Error::ConnectionLost`] where its end is not known.
     pub async fn run(&self, script: &Script, line: impl FnMut(&str) + Send) -> Result<Output, Error> {
-        let input = preamble::wrap(script.source()).into_bytes();
+        let input = preamble::whole(script.source()).into_bytes();
         self.execute(preamble::RUN, input, line).await
     }
 
@@ -156,14 +163,24 @@ impl Session {
     /// Opens a channel and starts a command on it, without waiting for the answer to the second.
     pub(super) async fn exec(&self, command: &str) -> Result<Channel, Error> {
         let permit = Arc::clone(&self.0.channels).acquire_owned().await.map_err(|_| self.lost())?;
-        let channel = match timeout(OPENING, self.0.handle.channel_open_session()).await {
-            Ok(Ok(channel)) => channel,
-            Ok(Err(error)) => return Err(self.refused("a channel", error)),
-            Err(_) => return Err(self.lost()),
-        };
-        let channel = Channel::new(channel, permit);
+        let channel = Channel::new(self.open().await?, permit);
         channel.exec(command).await.map_err(|_| self.lost())?;
         Ok(channel)
+    }
+
+    /// Opens a channel; a host with a lower limit of its own is asked until another one has ended.
+    async fn open(&self) -> Result<russh::Channel<client::Msg>, Error> {
+        let start = Instant::now();
+        loop {
+            match timeout(OPENING, self.0.handle.channel_open_session()).await {
+                Ok(Ok(channel)) => return Ok(channel),
+                Ok(Err(russh::Error::ChannelOpenFailure(_))) if start.elapsed() < CROWDED => {
+                    sleep(Duration::from_millis(200)).await;
+                }
+                Ok(Err(error)) => return Err(self.refused("a channel", error)),
+                Err(_) => return Err(self.lost()),
+            }
+        }
     }
 
     /// Opens a TCP connection from the host to `host:port`.

@@ -7,15 +7,11 @@
 //! A file arrives as `NAME.part`, with holes where it has zeros; what arrived is hashed on the
 //! way, and only what has the right SHA-256 gets its name.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{
-    Error, Session,
-    pipe::{Lines, Pipe},
-    preamble,
-};
+use super::{Error, Session, pipe::Pipe, preamble, sink::Sink};
 use crate::command::{Command, Script, quote};
 
 /// SHA-256 and size of a file.
@@ -41,7 +37,7 @@ const NO_FILE: i32 = 44;
 
 /// Hashes stdin. Debian's `sha256sum` does without the CPU's instructions for it: 0.2 GB/s, where
 /// openssl makes 1.5.
-const HASH: &str =
+pub(super) const HASH: &str =
     "hash() { if command -v openssl >/dev/null; then openssl dgst -sha256 -r; else sha256sum; fi; }";
 
 /// What is read and sent at once.
@@ -218,120 +214,9 @@ impl Session {
 }
 
 /// Reads a size and a hash.
-fn parse(text: &str) -> Option<Digest> {
+pub(super) fn parse(text: &str) -> Option<Digest> {
     let mut words = text.split_whitespace();
     let size = words.next()?.parse().ok()?;
     let sha256 = words.next().filter(|hash| hash.len() == 64)?.to_owned();
     Some(Digest { sha256, size })
-}
-
-/// The far end of a transfer.
-struct Sink {
-    session: Session,
-    pipe: Pipe,
-    to: String,
-    lines: Lines,
-    said: String,
-}
-
-impl Sink {
-    async fn open(session: &Session, to: &str, mode: &str) -> Result<Self, Error> {
-        let mut pipe = Pipe::open(session, preamble::SPAWN).await?;
-        let script = receive(to, mode);
-        pipe.writer().data_bytes(preamble::line(&script)).await.map_err(|_| session.lost())?;
-        let (lines, said) = (Lines::default(), String::new());
-        // The script says when it is ready: until then whatever goes wrong has nothing to do with data.
-        let first = pipe.next().await;
-        let mut this = Self { session: session.clone(), pipe, to: to.to_owned(), lines, said };
-        match first {
-            Some(data) => this.hear(&data),
-            None => return Err(this.failed()),
-        }
-        Ok(this)
-    }
-
-    fn hear(&mut self, data: &[u8]) {
-        let Self { lines, said, .. } = self;
-        lines.take(data, |line| {
-            if line != "ready" {
-                said.push_str(line);
-                said.push('\n');
-            }
-        });
-    }
-
-    /// Sends a piece. A host that stops taking them has a reason: its end is waited for as well.
-    async fn write(&mut self, data: Bytes) -> Result<(), Error> {
-        let writer = self.pipe.writer();
-        let write = writer.data_bytes(data);
-        tokio::pin!(write);
-        loop {
-            tokio::select! {
-                biased;
-                written = &mut write => return written.map_err(|_| self.session.lost()),
-                heard = self.pipe.next() => match heard {
-                    Some(heard) => self.lines.take(&heard, |_| ()),
-                    None => break,
-                },
-            }
-        }
-        Err(self.failed())
-    }
-
-    /// Ends the data; returns what arrived.
-    async fn arrived(&mut self) -> Result<Digest, Error> {
-        self.pipe.writer().eof().await.map_err(|_| self.session.lost())?;
-        while let Some(data) = self.pipe.next().await {
-            self.hear(&data);
-        }
-        parse(&self.said).ok_or_else(|| self.failed())
-    }
-
-    /// Gives the file its name.
-    async fn name(self) -> Result<(), Error> {
-        let part = format!("{}.part", self.to);
-        let script = Script::new().line(Command::new("mv").args(["-f", "-T", "--", &part, &self.to]));
-        self.session
-            .run(&script, |_| ())
-            .await?
-            .checked(self.session.name(), &format!("naming {}", self.to))?;
-        Ok(())
-    }
-
-    /// Makes the error for a far end that has ended early.
-    fn failed(&mut self) -> Error {
-        match self.pipe.ended() {
-            Ok((status, stderr)) => Error::CommandFailed {
-                host: self.session.name().to_owned(),
-                what: format!("writing {}", self.to),
-                status,
-                stderr,
-            },
-            Err(error) => error,
-        }
-    }
-}
-
-/// Writes stdin to `TO.part`, then says its size and SHA-256.
-///
-/// `tee` feeds the hash and the disk at once; what is hashed is what arrived. A fresh file, for
-/// `conv=sparse` leaves what is under its holes.
-fn receive(to: &str, mode: &str) -> String {
-    let part = quote(&format!("{to}.part"));
-    let mode = quote(mode);
-    format!(
-        "set -eu -o pipefail\n\
-         {HASH}\n\
-         trap 'status=$?; if [ $status != 0 ]; then rm -f -- \"$part\"; fi' EXIT\n\
-         part={part}\n\
-         rm -f -- {part}\n\
-         (umask 077; : > {part})\n\
-         chmod -- {mode} {part}\n\
-         exec 3> >(hash); hash=$!\n\
-         echo ready\n\
-         tee /dev/fd/3 | dd of={part} bs=1M iflag=fullblock conv=sparse,fsync status=none\n\
-         stat -c %s -- {part}\n\
-         exec 3>&-\n\
-         wait $hash\n"
-    )
 }

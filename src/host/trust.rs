@@ -2,10 +2,11 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 
-use russh::keys::{Algorithm, HashAlg, PublicKey};
+use russh::keys::{Algorithm, Certificate, HashAlg, PublicKey};
 
 use super::{
     Error, Keyring, UnknownKey,
@@ -24,7 +25,9 @@ pub(super) struct Trust {
     revoked_file: PathBuf,
     strict: Strict,
     /// A key that was accepted in this run.
-    accepted: Option<PublicKey>,
+    accepted: Mutex<Option<PublicKey>>,
+    /// Name that a certificate must be for.
+    principal: String,
     /// Where an accepted key goes.
     file: Option<PathBuf>,
     hash: bool,
@@ -52,7 +55,8 @@ impl Trust {
             revoked: revoked_keys(host, configuration.revoked_host_keys.as_deref())?,
             revoked_file,
             strict: configuration.strict,
-            accepted: None,
+            accepted: Mutex::default(),
+            principal: configuration.alias.clone().unwrap_or_else(|| configuration.hostname.clone()),
             file: configuration.user_known_hosts.first().cloned(),
             hash: configuration.hash_known_hosts,
         })
@@ -67,7 +71,8 @@ impl Trust {
             ],
             other => vec![other],
         };
-        let first = self.accepted.iter().map(PublicKey::algorithm).chain(self.known.algorithms());
+        let accepted = self.accepted().map(|key| key.algorithm());
+        let first = accepted.into_iter().chain(self.known.algorithms());
         let all =
             russh::Preferred::DEFAULT.key.iter().filter(|a| **a != Algorithm::Rsa { hash: None }).cloned();
         let mut preferred: Vec<Algorithm> = Vec::new();
@@ -82,33 +87,82 @@ impl Trust {
 
     /// Judges the key a host showed.
     pub fn judge(&self, key: &PublicKey) -> Decision {
-        let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
-        let (host, address) = (self.host.clone(), self.name.clone());
-        let algorithm = key.algorithm().as_str().to_owned();
-        if let Some((line, _)) = self.revoked.iter().find(|(_, revoked)| revoked.key_data() == key.key_data())
-        {
-            let (file, line) = (self.revoked_file.clone(), *line);
-            return Decision::Refused(Error::HostKeyRevoked { host, address, fingerprint, file, line });
+        if let Some(error) = self.revocation(key) {
+            return Decision::Refused(error);
         }
         match self.known.verdict(key) {
             Verdict::Known => Decision::Trusted,
-            Verdict::Revoked(recorded) => {
-                let (file, line) = (recorded.file.clone(), recorded.line);
-                Decision::Refused(Error::HostKeyRevoked { host, address, fingerprint, file, line })
-            }
-            Verdict::Changed(recorded) => {
-                let (file, line) = (recorded.file.as_path().into(), recorded.line);
-                Decision::Refused(Error::HostKeyChanged { host, address, algorithm, fingerprint, file, line })
-            }
-            Verdict::Unknown if self.accepted.as_ref().is_some_and(|a| a.key_data() == key.key_data()) => {
+            Verdict::Changed(recorded) => Decision::Refused(Error::HostKeyChanged {
+                host: self.host.clone(),
+                address: self.name.clone(),
+                algorithm: key.algorithm().as_str().to_owned(),
+                fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+                file: recorded.file.as_path().into(),
+                line: recorded.line,
+            }),
+            Verdict::Unknown if self.accepted().is_some_and(|a| a.key_data() == key.key_data()) => {
                 Decision::Trusted
             }
             Verdict::Unknown => Decision::Unknown(key.clone()),
         }
     }
 
+    /// Judges a certificate a host showed. One that proves nothing counts as the key in it.
+    pub fn judge_certificate(&self, certificate: &Certificate) -> Decision {
+        let signer = PublicKey::from(certificate.signature_key().clone());
+        if let Some(error) = self.revocation(&signer) {
+            return Decision::Refused(error);
+        }
+        match self.judge(&PublicKey::from(certificate.public_key().clone())) {
+            Decision::Unknown(_) | Decision::Refused(Error::HostKeyChanged { .. })
+                if self.signed(certificate) =>
+            {
+                Decision::Trusted
+            }
+            other => other,
+        }
+    }
+
+    /// Finds the line that revokes a key.
+    fn revocation(&self, key: &PublicKey) -> Option<Error> {
+        let listed = self.revoked.iter().find(|(_, revoked)| revoked.key_data() == key.key_data());
+        let (file, line) = match (listed, self.known.revoked(key)) {
+            (Some((line, _)), _) => (self.revoked_file.clone(), *line),
+            (None, Some(recorded)) => (recorded.file.clone(), recorded.line),
+            (None, None) => return None,
+        };
+        Some(Error::HostKeyRevoked {
+            host: self.host.clone(),
+            address: self.name.clone(),
+            fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+            file,
+            line,
+        })
+    }
+
+    /// Tells whether certificates are worth asking for: some authority may sign this host's keys.
+    pub fn has_authorities(&self) -> bool {
+        !self.known.authorities().is_empty()
+    }
+
+    /// Tells whether an authority says, now, that the key is this host's.
+    fn signed(&self, certificate: &Certificate) -> bool {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let authorities: Vec<_> =
+            self.known.authorities().iter().map(|key| key.fingerprint(HashAlg::Sha256)).collect();
+        let name = self.principal.to_lowercase();
+        certificate.cert_type().is_host()
+            && certificate.critical_options().is_empty()
+            && certificate.valid_principals().contains(&name)
+            && certificate.validate_at(now, &authorities).is_ok()
+    }
+
+    fn accepted(&self) -> Option<PublicKey> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Decides about a key nobody knows: by the configuration, or by asking. Trusted, it is recorded.
-    pub async fn introduce(&mut self, key: PublicKey, keyring: &Keyring) -> Result<(), Error> {
+    pub async fn introduce(&self, key: PublicKey, keyring: &Keyring) -> Result<(), Error> {
         let question = UnknownKey {
             host: self.host.clone(),
             address: self.name.clone(),
@@ -131,7 +185,7 @@ impl Trust {
             // As in OpenSSH: the user said yes, so this connection goes on.
             tracing::warn!(host = self.host, file = %file.display(), %error, "the host key could not be recorded");
         }
-        self.accepted = Some(key);
+        *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
         Ok(())
     }
 }

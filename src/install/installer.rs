@@ -55,16 +55,15 @@ pub(super) fn running(cluster: &Cluster, place: &Place, arguments: &[&str]) -> S
 }
 
 /// As [`running`], under a name by which a wait that was left behind can be ended.
+///
+/// The shell's process id is in it: systemd keeps a name for a moment after its unit has ended.
 pub(super) fn waiting(cluster: &Cluster, place: &Place, arguments: &[&str]) -> String {
-    command(cluster, place, Some(&place.unit("wait")), arguments)
+    command(cluster, place, Some(&format!("{}$$", place.waits())), arguments)
 }
 
 /// Returns source that ends a wait that an earlier run left behind.
 pub(super) fn stopping(place: &Place) -> String {
-    let unit = quote(&place.unit("wait"));
-    format!(
-        "systemctl stop --quiet {unit} 2>/dev/null || true; systemctl reset-failed {unit} 2>/dev/null || true"
-    )
+    format!("systemctl stop --quiet '{}*' 2>/dev/null || true", place.waits())
 }
 
 fn command(cluster: &Cluster, place: &Place, unit: Option<&str>, arguments: &[&str]) -> String {
@@ -75,8 +74,11 @@ fn command(cluster: &Cluster, place: &Place, unit: Option<&str>, arguments: &[&s
         .arg(format_args!("--property=WorkingDirectory={folder}"))
         .arg(format_args!("--setenv=HOME={folder}"))
         .arg(format_args!("--setenv=PATH={bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"))
-        .args(unit.map(|unit| format!("--unit={unit}")))
         .arg(format_args!("{bin}/openshift-install"))
         .args(arguments);
-    run.to_string()
+    // Not quoted: the shell fills in its process id.
+    match unit {
+        Some(unit) => run.to_string().replacen("systemd-run", &format!("systemd-run --unit={unit}"), 1),
+        None => run.to_string(),
+    }
 }

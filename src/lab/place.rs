@@ -3,6 +3,7 @@
 use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use super::LabError;
@@ -51,13 +52,20 @@ impl Host {
     }
 }
 
+/// Name of the lab, so that several can be on one machine: `OCP2_LAB_NAME`.
+static NAME: LazyLock<String> = LazyLock::new(|| {
+    let usable = |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric());
+    std::env::var("OCP2_LAB_NAME").ok().filter(usable).unwrap_or_else(|| "ocp2lab".into())
+});
+
 /// Returns the network namespace of a place.
 #[must_use]
 pub fn namespace(place: &str) -> String {
+    let lab = &*NAME;
     match place {
-        INTERNET => "ocp2lab-net".into(),
-        WORKSTATION => "ocp2lab-ws".into(),
-        host => format!("ocp2lab-{host}"),
+        INTERNET => format!("{lab}-net"),
+        WORKSTATION => format!("{lab}-ws"),
+        host => format!("{lab}-{host}"),
     }
 }
 
@@ -77,10 +85,9 @@ impl Home {
         let or = |variable: &str, usual: &str| {
             std::env::var_os(variable).filter(|v| !v.is_empty()).map_or_else(|| usual.into(), PathBuf::from)
         };
-        Self {
-            state: or("OCP2_LAB_DIR", "/var/lib/ocp2-lab"),
-            cache: or("OCP2_LAB_CACHE", "/var/cache/ocp2-lab"),
-        }
+        let state =
+            if *NAME == "ocp2lab" { "/var/lib/ocp2-lab".into() } else { format!("/var/lib/{}", *NAME) };
+        Self { state: or("OCP2_LAB_DIR", &state), cache: or("OCP2_LAB_CACHE", "/var/cache/ocp2-lab") }
     }
 
     /// Returns a file or folder of the running lab.

@@ -1,6 +1,6 @@
 //! The bridge that all VMs of a host are plugged into.
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::{
     address::Mac,
@@ -8,7 +8,7 @@ use crate::{
     resource::{Change, Conflict, Detail, Facts, LinkSeen},
 };
 
-/// A bridge with one address.
+/// A bridge with one IPv4 address.
 ///
 /// In the kernel's words: `ip link add br-vm address … type bridge stp_state 0
 /// forward_delay 0`. The MTU is set explicitly, or the bridge would take its
@@ -42,7 +42,18 @@ impl Bridge {
             return Ok(Vec::new());
         }
         let summary = differences.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
-        Ok(vec![Change::shell(self.id(), &summary, self.script()).because(differences)])
+        // Before its own address is added, for with a first address go all later ones of its network.
+        let removed = self.surplus(seen).fold(Script::new(), |script, address| {
+            script.line(Command::new("ip").args([
+                "address",
+                "delete",
+                &address.to_string(),
+                "dev",
+                &self.name,
+            ]))
+        });
+        let script = removed.line(self.script().source().trim_end());
+        Ok(vec![Change::shell(self.id(), &summary, script).because(differences)])
     }
 
     /// Returns the source that makes or mends the bridge; it may run any number of times.
@@ -60,12 +71,11 @@ impl Bridge {
 
     fn differences(&self, seen: &LinkSeen) -> Vec<Detail> {
         let address = self.address.to_string();
-        let has_address = seen.addresses.iter().any(|a| a.to_string() == address);
-        let others = seen.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let addresses = v4(seen).map(|address| address.to_string()).collect::<Vec<_>>().join(" ");
         let mac = seen.mac.map(|mac| mac.to_string());
         let number = |value: Option<u32>| value.map(|n| n.to_string());
         [
-            Detail::field("address", Some(if has_address { &address } else { &others }), &address),
+            Detail::field("address", Some(&addresses), &address),
             Detail::field("mac", mac.as_deref(), &self.mac.to_string()),
             Detail::field("mtu", Some(&seen.mtu.to_string()), &self.mtu.to_string()),
             Detail::field("stp", number(seen.settings.stp_state).as_deref(), "0"),
@@ -77,9 +87,21 @@ impl Bridge {
         .collect()
     }
 
+    /// Returns addresses that may now be another host's: two of them would answer for one.
+    fn surplus<'a>(&'a self, seen: &'a LinkSeen) -> impl Iterator<Item = Ipv4Net> + 'a {
+        v4(seen).filter(|address| *address != self.address)
+    }
+
     fn id(&self) -> String {
         format!("bridge {}", self.name)
     }
+}
+
+fn v4(seen: &LinkSeen) -> impl Iterator<Item = Ipv4Net> {
+    seen.addresses.iter().filter_map(|address| match address {
+        IpNet::V4(address) => Some(*address),
+        IpNet::V6(_) => None,
+    })
 }
 
 impl LinkSeen {

@@ -72,8 +72,9 @@ fn read_line(line: &str) -> Option<SocketSeen> {
     let mut words = line.split_whitespace();
     let protocol = words.next()?.to_owned();
     let (address, port) = words.nth(3)?.rsplit_once(':')?;
-    let address = address.trim_start_matches('[').trim_end_matches(']');
+    // Of a link-local address `ss` tells the link behind the brackets: `[fe80::1]%br-vm:53`.
     let address = address.split('%').next().unwrap_or_default();
+    let address = address.trim_start_matches('[').trim_end_matches(']');
     let address = address.parse().ok().filter(|ip: &IpAddr| !ip.is_unspecified());
     let program =
         line.split_once("((\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(name, _)| name);

@@ -12,7 +12,7 @@ use crate::{
 ///
 /// `local` is always set: with learning on, an entry that differs from the
 /// outer source address would drop frames silently. Where frames are flooded
-/// to is the business of [`super::FdbEntry`], one per peer.
+/// to is the business of [`super::Peers`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vxlan {
     /// Its name.
@@ -61,7 +61,7 @@ impl Vxlan {
         if differences.is_empty() && fixed.is_empty() {
             return Ok(Vec::new());
         }
-        // Identifier, port and learning are set at birth: such a link is made anew.
+        // Identifier, port and address family are set at birth: such a link is made anew.
         let mut script = Script::new();
         if !fixed.is_empty() {
             script = script.line(Command::new("ip").args(["link", "delete", "dev", &self.name]));
@@ -84,20 +84,24 @@ impl Vxlan {
         Script::new()
             .line(format_args!("[ -e /sys/class/net/{name} ] || {add}"))
             .line(ip(&["link", "set", "dev", name, "alias", &self.alias, "address", &mac, "mtu", &mtu]))
+            .line(ip(&["link", "set", "dev", name, "type", "vxlan", "id"]).arg(self.vni).args([
+                "local",
+                &self.local.to_string(),
+                "learning",
+            ]))
             .line(ip(&["link", "set", "dev", name, "master", &self.bridge]))
             .line(ip(&["link", "set", "dev", name, "up"]))
     }
 
+    /// Compares what can only be had by a new link, which begins without peers and settings.
     fn unchangeable(&self, seen: &LinkSeen) -> Vec<Detail> {
         let text = |value: Option<u32>| value.map(|n| n.to_string());
-        let local = seen.settings.local.or(seen.settings.local6).map(|ip| ip.to_string());
-        let learning = if seen.settings.learning == Some(false) { "off" } else { "on" };
+        let family = |local: IpAddr| if local.is_ipv4() { "IPv4" } else { "IPv6" };
         [
             Detail::field("kind", seen.kind.as_deref(), "vxlan"),
             Detail::field("vni", text(seen.settings.id).as_deref(), &self.vni.to_string()),
             Detail::field("port", text(seen.settings.port.map(u32::from)).as_deref(), &self.port.to_string()),
-            Detail::field("local", local.as_deref(), &self.local.to_string()),
-            Detail::field("learning", Some(learning), "on"),
+            Detail::field("family", local(seen).map(family), family(self.local)),
         ]
         .into_iter()
         .flatten()
@@ -106,10 +110,14 @@ impl Vxlan {
 
     fn differences(&self, seen: &LinkSeen) -> Vec<Detail> {
         let mac = seen.mac.map(|mac| mac.to_string());
+        let local = local(seen).map(|ip| ip.to_string());
+        let learning = if seen.settings.learning == Some(false) { "off" } else { "on" };
         [
             Detail::field("bridge", seen.master.as_deref(), &self.bridge),
             Detail::field("mac", mac.as_deref(), &self.mac.to_string()),
             Detail::field("mtu", Some(&seen.mtu.to_string()), &self.mtu.to_string()),
+            Detail::field("local", local.as_deref(), &self.local.to_string()),
+            Detail::field("learning", Some(learning), "on"),
             Detail::field("link", Some(seen.up_or_down()), "up"),
         ]
         .into_iter()
@@ -120,4 +128,8 @@ impl Vxlan {
     fn id(&self) -> String {
         format!("vxlan {}", self.name)
     }
+}
+
+fn local(seen: &LinkSeen) -> Option<IpAddr> {
+    seen.settings.local.or(seen.settings.local6)
 }

@@ -30,6 +30,12 @@ impl Style {
         Self { on }
     }
 
+    /// Tells whether colours are used.
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        self.on
+    }
+
     fn paint(self, code: &str, text: &str) -> String {
         if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }

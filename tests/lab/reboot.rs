@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::stage::{OCP2, stage};
+use crate::stage::{ocp2, stage};
 
 #[test]
 fn after_an_orderly_reboot_everything_is_back_without_ocp2() {
     let stage = stage();
     let inventory = stage.cluster();
-    let done = std::process::Command::new(OCP2).args(["lab", "reboot", "bm2"]).output().unwrap();
+    let done = std::process::Command::new(ocp2()).args(["lab", "reboot", "bm2"]).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     // The VMs of bm2 boot from their disks again and answer from the other host.
     for address in ["192.168.139.11", "192.168.139.13", "192.168.139.15"] {

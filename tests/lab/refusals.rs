@@ -2,28 +2,28 @@
 
 use std::{process::Command, time::Duration};
 
-use crate::stage::{LAB, stage};
+use crate::stage::{lab, stage};
 
 #[test]
 fn a_changed_host_key_is_refused() {
     let stage = stage();
     let known = stage.folder.join("changed_hosts");
-    let text = std::fs::read_to_string(format!("{LAB}/known_hosts")).unwrap();
+    let text = std::fs::read_to_string(format!("{}/known_hosts", lab())).unwrap();
     // bm1 with the key of bm2 is what somebody in the middle looks like.
     let second =
         text.lines().find(|line| line.starts_with("192.0.2.12 ") && line.contains("ed25519")).unwrap();
     std::fs::write(&known, format!("{}\n{second}\n", second.replacen("192.0.2.12", "192.0.2.11", 1)))
         .unwrap();
-    let inventory =
-        stage.inventory("changed-key.yaml", &[(&format!("{LAB}/known_hosts"), &known.display().to_string())]);
+    let inventory = stage
+        .inventory("changed-key.yaml", &[(&format!("{}/known_hosts", lab()), &known.display().to_string())]);
     stage.ocp2(&["plan", &inventory]).ends(4).says("host key").says("has changed").says("ssh-keygen");
 }
 
 #[test]
 fn an_unknown_host_key_is_refused_off_a_terminal() {
     let stage = stage();
-    let inventory =
-        stage.inventory("unknown-key.yaml", &[(&format!("{LAB}/known_hosts"), "/nonexistent/known_hosts")]);
+    let inventory = stage
+        .inventory("unknown-key.yaml", &[(&format!("{}/known_hosts", lab()), "/nonexistent/known_hosts")]);
     stage.ocp2(&["up", &inventory]).ends(4).says("is not known").says("ssh-keygen -lf");
 }
 
@@ -68,7 +68,7 @@ fn a_pull_secret_that_is_not_json_is_refused_without_being_shown() {
     std::fs::write(&secret, "auths: super-secret-token").unwrap();
     let inventory = stage.inventory(
         "broken-secret.yaml",
-        &[(&format!("{LAB}/pull-secret.json"), &secret.display().to_string())],
+        &[(&format!("{}/pull-secret.json", lab()), &secret.display().to_string())],
     );
     let refused = stage.ocp2(&["up", &inventory]).ends(3).says("pullSecretFile");
     assert!(!format!("{}{}", refused.stdout, refused.stderr).contains("super-secret-token"));

@@ -8,11 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The binary under test.
-pub const OCP2: &str = env!("CARGO_BIN_EXE_ocp2");
+/// Returns the binary under test: the one just built, or an installed one that `OCP2_UNDER_TEST` names.
+pub fn ocp2() -> String {
+    std::env::var("OCP2_UNDER_TEST").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ocp2").into())
+}
 
-/// The lab's files.
-pub const LAB: &str = "/var/lib/ocp2-lab";
+/// Returns the folder of the lab's files; another lab than the usual one can be named, to test beside it.
+pub fn lab() -> String {
+    format!("/var/lib/{}", std::env::var("OCP2_LAB_NAME").unwrap_or_else(|_| "ocp2-lab".into()))
+}
 
 /// One test at a time: there is one lab.
 static TURN: Mutex<()> = Mutex::new(());
@@ -37,8 +41,8 @@ pub struct Run {
 pub fn stage() -> Stage {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     READY.get_or_init(|| {
-        run(Command::new(OCP2).args(["lab", "down"]), "").succeeds();
-        run(Command::new(OCP2).args(["lab", "up"]), "").succeeds();
+        run(Command::new(ocp2()).args(["lab", "down"]), "").succeeds();
+        run(Command::new(ocp2()).args(["lab", "up"]), "").succeeds();
     });
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stage");
     std::fs::create_dir_all(&folder).unwrap();
@@ -50,6 +54,7 @@ impl Stage {
     pub fn inventory(&self, name: &str, replace: &[(&str, &str)]) -> String {
         let mut text =
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/inventories/lab.yaml")).unwrap();
+        text = text.replace("/var/lib/ocp2-lab", &lab());
         for (from, to) in replace {
             assert!(text.contains(from), "inventories/lab.yaml has no {from:?} any more");
             text = text.replace(from, to);
@@ -68,15 +73,15 @@ impl Stage {
 
     /// Runs ocp2 on the workstation.
     pub fn ocp2(&self, arguments: &[&str]) -> Run {
-        let mut command = Command::new(OCP2);
-        command.args(["lab", "exec", "workstation", "--", OCP2]).args(arguments);
+        let mut command = Command::new(ocp2());
+        command.args(["lab", "exec", "workstation", "--", &ocp2()]).args(arguments);
         run(&mut command, "")
     }
 
     /// Starts ocp2 on the workstation and leaves it running.
     pub fn start(&self, arguments: &[&str]) -> std::process::Child {
-        Command::new(OCP2)
-            .args(["lab", "exec", "workstation", "--", OCP2])
+        Command::new(ocp2())
+            .args(["lab", "exec", "workstation", "--", &ocp2()])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -87,13 +92,13 @@ impl Stage {
 
     /// Runs shell source at a place of the lab.
     pub fn at(&self, place: &str, source: &str) -> Run {
-        run(Command::new(OCP2).args(["lab", "exec", place, "--", "bash", "-c", source]), "")
+        run(Command::new(ocp2()).args(["lab", "exec", place, "--", "bash", "-c", source]), "")
     }
 
     /// Runs shell source in a VM, through the stand-in's test hook and the VM's own host.
     pub fn inside(&self, host: &str, address: &str, source: &str) -> Run {
         let call = format!("curl -sS -m 60 -D /dev/stderr --data-binary @- http://{address}:9999/");
-        let done = run(Command::new(OCP2).args(["lab", "exec", host, "--", "sh", "-c", &call]), source);
+        let done = run(Command::new(ocp2()).args(["lab", "exec", host, "--", "sh", "-c", &call]), source);
         let header = done
             .stderr
             .lines()

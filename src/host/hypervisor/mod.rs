@@ -20,7 +20,7 @@ use self::socket::Socket;
 use super::{Error, Session};
 use crate::resource::hypervisor::{Call, Seen};
 
-/// libvirt on one host. Dropped, the connection to it is closed.
+/// libvirt on one host. Dropped, the way to it is cut.
 pub struct Hypervisor {
     session: Session,
     connect: Option<Arc<Connect>>,
@@ -147,9 +147,13 @@ fn failed(session: &Session, what: String, failure: &Failure) -> Error {
 
 impl Drop for Hypervisor {
     fn drop(&mut self) {
-        let Some(connect) = self.connect.take() else { return };
-        // Closing waits for the pipe, which may need this very thread.
-        std::thread::spawn(move || drop(connect));
+        // Not closed but cut off: closing is one more call over a pipe that may be gone or need
+        // this very thread, and on a thread of its own it runs into the library's exit handlers
+        // when the process ends (seen as a corrupted heap). The far side sees the end of file.
+        if let Some(connect) = self.connect.take() {
+            std::mem::forget(connect);
+        }
+        self.pump.abort();
     }
 }
 

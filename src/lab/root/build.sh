@@ -69,7 +69,8 @@ namespaces = []
 security_driver = "none"
 END
 echo force-confold >"$root/etc/dpkg/dpkg.cfg.d/lab"
-for unit in e2scrub_reap.service systemd-networkd-wait-online.service \
+# A user's own systemd cannot always be stopped in a container, and logins would wait for it.
+for unit in user@.service e2scrub_reap.service systemd-networkd-wait-online.service \
     systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer; do
     chroot "$root" systemctl mask --quiet "$unit"
 done

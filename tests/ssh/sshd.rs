@@ -29,7 +29,11 @@ impl Sshd {
     pub fn with(lines: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("ocp2-sshd-").tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        keygen(&path("host_ed25519"), &["-t", "ed25519"]);
+        for kind in ["ed25519", "rsa", "ecdsa"] {
+            if kind == "ed25519" || lines.contains(&format!("host_{kind}")) {
+                keygen(&path(&format!("host_{kind}")), &["-t", kind]);
+            }
+        }
         keygen(&path("id"), &["-t", "ed25519"]);
         fs::copy(path("id.pub"), path("authorized_keys")).unwrap();
         // sshd wants its empty folder for privilege separation; a package's own start makes it.
@@ -39,13 +43,14 @@ impl Sshd {
         let host_keys =
             if lines.contains("HostKey ") { String::new() } else { format!("HostKey {here}/host_ed25519") };
         // With SHLVL bash takes itself for an inner shell and leaves the user's ~/.bashrc alone.
+        let shell = if lines.contains("SetEnv ") { "" } else { "SetEnv SHLVL=2" };
         fs::write(
             path("sshd_config"),
             format!(
-                "ListenAddress 127.0.0.1\nPort {port}\n{host_keys}\nPidFile {here}/pid\n\
+                "{lines}\nListenAddress 127.0.0.1\nPort {port}\n{host_keys}\nPidFile {here}/pid\n\
                  AuthorizedKeysFile {here}/authorized_keys\nStrictModes no\nUsePAM no\n\
                  PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-                 LogLevel DEBUG1\nSetEnv SHLVL=2\n{lines}\n"
+                 LogLevel DEBUG1\n{shell}\n"
             )
             .replace("@DIR@", &here.to_string()),
         )
@@ -68,6 +73,18 @@ impl Sshd {
         let deadline = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(Instant::now() < deadline, "sshd does not answer: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Makes the server read its configuration and keys again.
+    pub fn reload(&self) {
+        // It starts itself anew, in the same process.
+        let before = self.log().matches("Server listening on").count();
+        assert!(
+            Command::new("kill").arg("-HUP").arg(self.child.id().to_string()).status().unwrap().success()
+        );
+        while self.log().matches("Server listening on").count() == before {
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -1,0 +1,123 @@
+//! The far end of a transfer.
+
+use bytes::Bytes;
+
+use super::{
+    Digest, Error, Session,
+    pipe::{Lines, Pipe},
+    preamble,
+    transfer::{HASH, parse},
+};
+use crate::command::{Command, Script, quote};
+
+/// A file that is being written on a host, as `NAME.part`.
+pub(super) struct Sink {
+    session: Session,
+    pipe: Pipe,
+    to: String,
+    lines: Lines,
+    said: String,
+}
+
+impl Sink {
+    /// Starts to write `to`, on a session that nobody else uses.
+    pub async fn open(session: &Session, to: &str, mode: &str) -> Result<Self, Error> {
+        let mut pipe = Pipe::open(session, preamble::SPAWN).await?;
+        let script = receive(to, mode);
+        pipe.writer().data_bytes(preamble::line(&script)).await.map_err(|_| session.lost())?;
+        let (lines, said) = (Lines::default(), String::new());
+        // The script says when it is ready: until then whatever goes wrong has nothing to do with data.
+        let first = pipe.next().await;
+        let mut this = Self { session: session.clone(), pipe, to: to.to_owned(), lines, said };
+        match first {
+            Some(data) => this.hear(&data),
+            None => return Err(this.failed()),
+        }
+        Ok(this)
+    }
+
+    fn hear(&mut self, data: &[u8]) {
+        let Self { lines, said, .. } = self;
+        lines.take(data, |line| {
+            if line != "ready" {
+                said.push_str(line);
+                said.push('\n');
+            }
+        });
+    }
+
+    /// Sends a piece. A host that stops taking them has a reason: its end is waited for as well.
+    pub async fn write(&mut self, data: Bytes) -> Result<(), Error> {
+        let writer = self.pipe.writer();
+        let write = writer.data_bytes(data);
+        tokio::pin!(write);
+        loop {
+            tokio::select! {
+                biased;
+                written = &mut write => return written.map_err(|_| self.session.lost()),
+                heard = self.pipe.next() => match heard {
+                    Some(heard) => self.lines.take(&heard, |_| ()),
+                    None => break,
+                },
+            }
+        }
+        Err(self.failed())
+    }
+
+    /// Ends the data; returns what arrived.
+    pub async fn arrived(&mut self) -> Result<Digest, Error> {
+        self.pipe.writer().eof().await.map_err(|_| self.session.lost())?;
+        while let Some(data) = self.pipe.next().await {
+            self.hear(&data);
+        }
+        parse(&self.said).ok_or_else(|| self.failed())
+    }
+
+    /// Gives the file its name.
+    pub async fn name(self) -> Result<(), Error> {
+        let part = format!("{}.part", self.to);
+        let script = Script::new().line(Command::new("mv").args(["-f", "-T", "--", &part, &self.to]));
+        self.session
+            .run(&script, |_| ())
+            .await?
+            .checked(self.session.name(), &format!("naming {}", self.to))?;
+        Ok(())
+    }
+
+    /// Makes the error for a far end that has ended early.
+    fn failed(&mut self) -> Error {
+        match self.pipe.ended() {
+            Ok((status, stderr)) => Error::CommandFailed {
+                host: self.session.name().to_owned(),
+                what: format!("writing {}", self.to),
+                status,
+                stderr,
+            },
+            Err(error) => error,
+        }
+    }
+}
+
+/// Writes stdin to `TO.part`, then says its size and SHA-256.
+///
+/// `tee` feeds the hash and the disk at once; what is hashed is what arrived. A fresh file, for
+/// `conv=sparse` leaves what is under its holes.
+fn receive(to: &str, mode: &str) -> String {
+    let part = quote(&format!("{to}.part"));
+    let mode = quote(mode);
+    format!(
+        "set -eu -o pipefail\n\
+         {HASH}\n\
+         trap 'status=$?; if [ $status != 0 ]; then rm -f -- \"$part\"; fi' EXIT\n\
+         part={part}\n\
+         rm -f -- {part}\n\
+         (umask 077; : > {part})\n\
+         chmod -- {mode} {part}\n\
+         exec 3> >(hash); hash=$!\n\
+         echo ready\n\
+         tee /dev/fd/3 | dd of={part} bs=1M iflag=fullblock conv=sparse,fsync status=none\n\
+         stat -c %s -- {part}\n\
+         exec 3>&-\n\
+         wait $hash\n"
+    )
+}

@@ -1,0 +1,141 @@
+//! A probe's answer, whole or damaged, and words on their way to a shell.
+
+use std::fs;
+
+use ocp2::{
+    command::{Command, Script, quote},
+    resource::{Facts, FactsError, File},
+    secret::Secret,
+};
+use proptest::prelude::*;
+
+use crate::programs::run;
+
+/// Returns what a host told, most of it captured from one.
+fn answer() -> String {
+    let captured = |file: &str| {
+        fs::read_to_string(format!("{}/tests/fast/changes/captured/{file}", env!("CARGO_MANIFEST_DIR")))
+            .unwrap()
+    };
+    format!(
+        "@@system\nid=debian\nmanager=apt-get\nkernel=6.1.0-40-amd64\narchitecture=x86_64\ncpus=8\nmemory=65842416\n\
+         now=1795322707\nsystemd=yes\nresolver=9.9.9.9\nresolver=127.0.0.1\nresolver=2620:fe::fe\noverlay=yes\n\
+         space=102400000 51200000 /var/lib/libvirt/my images\n\
+         @@links\n{}@@routes\n[{{\"dst\":\"default\",\"gateway\":\"192.168.0.1\",\"dev\":\"ens34f0\",\"flags\":[]}}]\n\
+         @@fdb\n{}@@sockets\ntcp LISTEN 0 128 [::]:22 [::]:* users:((\"sshd\",pid=49,fd=4))\n\
+         @@settings\nnet.ipv4.ip_forward=1\n@@files\nstat 644 root:root /etc/a file\ntext YQo= /etc/a file\n\
+         stat 600 root:root /etc/b\nsum 87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7  /etc/b\n\
+         @@listing\n4096 /etc/ocp2/ocp\n2 /etc/a file\n\
+         @@units\nId=a.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\n\
+         Id=b.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n\
+         @@packages\nhaproxy installed 2.6.12-1\n@@nft\n{}@@end\n",
+        captured("links.json"),
+        captured("fdb.json"),
+        captured("table.txt"),
+    )
+}
+
+#[test]
+fn an_answer_is_read_whole() {
+    let facts = Facts::read(&answer()).unwrap();
+    let system = &facts.system;
+    assert_eq!((system.memory_mib, system.cpus, system.now), (64299, 8, 1_795_322_707));
+    assert_eq!(system.space["/var/lib/libvirt/my images"], (100_000, 50_000));
+    // A resolver on the host's own loopback answers nobody else.
+    assert_eq!(
+        system.resolvers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["9.9.9.9", "2620:fe::fe"]
+    );
+    assert_eq!(
+        facts.links.iter().map(|link| link.name.as_str()).collect::<Vec<_>>(),
+        ["lo", "ens34f0", "br-vm", "vxlan0"]
+    );
+    assert_eq!(facts.routes[0].dev, "ens34f0");
+    assert_eq!(facts.text("/etc/a file"), Some("a\n"));
+    // Of what must not leave the host there is a digest and no text.
+    assert_eq!(facts.text("/etc/b"), None);
+    assert_eq!(facts.files["/etc/b"].sha256.len(), 64);
+    assert_eq!(facts.listing["/etc/a file"], 2);
+    assert!(facts.units["a.service"].is_active() && !facts.units["b.service"].is_active());
+    assert!(facts.nft_tables["ocp2_ocp"].contains("masquerade"));
+    assert_eq!(facts.packages["haproxy"].version, "2.6.12-1");
+}
+
+#[test]
+fn a_cut_off_answer_is_never_taken_for_a_whole_one() {
+    let answer = answer();
+    for end in 0..answer.trim_end().len() {
+        let Some(cut) = answer.get(..end) else { continue };
+        assert!(
+            matches!(Facts::read(cut), Err(FactsError::Cut { .. })),
+            "{end}: {:?}",
+            &cut[end.saturating_sub(60)..]
+        );
+    }
+}
+
+#[test]
+fn what_is_no_json_is_named() {
+    let damaged = answer().replace("[{\"ifindex\":1", "[{ifindex:1");
+    let error = Facts::read(&damaged).unwrap_err();
+    assert_eq!(error.to_string(), "section \"links\" cannot be read");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_without_panic(text in any::<String>()) {
+        let _ = Facts::read(&text);
+        let _ = Facts::read(&format!("{text}\n@@end\n"));
+    }
+
+    #[test]
+    fn any_line_in_any_section_is_read_without_panic(
+        section in "system|links|routes|fdb|sockets|settings|files|listing|units|packages|nft",
+        body in "([a-zA-Z]{0,8}[ =:%#\\[\\]\"({,./0-9]{0,4}){0,12}(\n[^\n]{0,20}){0,4}",
+    ) {
+        let _ = Facts::read(&format!("@@{section}\n{body}\n@@end\n"));
+    }
+
+    #[test]
+    fn a_damaged_answer_is_read_without_panic(at in 0.0..1.0_f64, length in 0_usize..80, with in "[ -~\n]{0,4}") {
+        let answer = answer();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "it is a place in a short text")]
+        let start = (answer.len() as f64 * at) as usize;
+        let end = (start + length).min(answer.len());
+        if answer.is_char_boundary(start) && answer.is_char_boundary(end) {
+            let _ = Facts::read(&format!("{}{with}{}", &answer[..start], &answer[end..]));
+        }
+    }
+
+    #[test]
+    fn a_file_put_in_place_is_as_wanted(content in any::<String>(), path in "/etc/[a-z][a-z .$'-]{0,20}[a-z]") {
+        let file = File::new(path.clone(), content.clone());
+        let encoded = data_encoding::BASE64.encode(content.as_bytes());
+        let told = format!("@@files\nstat 644 root:root {path}\ntext {encoded} {path}\n@@end\n");
+        let changes = file.changes(&Facts::read(&told).unwrap());
+        prop_assert!(changes.is_empty(), "{changes:?}");
+        let other = File::new(path, content + "x").changes(&Facts::read(&told).unwrap());
+        prop_assert_eq!(other.len(), 1);
+    }
+
+    #[test]
+    fn words_come_out_of_the_shell_as_they_went_in(words in prop::collection::vec("[^\0]{0,12}", 0..6)) {
+        let command = Command::new("printf").args(&words);
+        let read = shlex::split(&command.to_string()).unwrap();
+        prop_assert_eq!(&read[1..], &words[..]);
+    }
+}
+
+#[test]
+fn bash_agrees_on_quoting() {
+    let words = [
+        "", " ", "a b", "it's", "\"", "$(id)", "`id`", "\\", "\\n", "a\nb", "*", "~", "!x", "-n", "é",
+        "{a,b}", "#", "a=b",
+    ];
+    let printed: String = words.iter().map(|word| format!("{word}|")).collect();
+    let source = Script::new().line(Command::new("printf").arg("%s|").args(words));
+    assert_eq!(run("bash", &[], source.source()).quiet("bash"), printed);
+    let fed = Script::new().feed(&Secret::new(printed.clone()), &Command::new("cat"));
+    assert_eq!(run("bash", &[], fed.source()).quiet("bash"), printed);
+    assert_eq!(quote("a\0b"), "ab");
+}

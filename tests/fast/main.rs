@@ -1,0 +1,19 @@
+//! The fast tests: the pure core, what it renders, and the command line.
+//!
+//! One crate, for every integration test of its own would link for seconds.
+//! They need root and the programs that read what ocp2 renders (haproxy,
+//! dnsmasq-base, nftables, libvirt-clients, libxml2-utils, systemd, iproute2); a
+//! program that is missing fails its tests.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod changes;
+mod cli;
+mod facts;
+mod inventories;
+mod kernel;
+mod layers;
+mod programs;
+mod readers;
+mod story;
+mod wanted;
