@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
+    process::Child,
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use super::{
     network,
     place::{Home, Host, WORKSTATION, namespace, text},
     process,
-    program::{program, run, start},
+    program::{program, run, start, tail},
 };
 
 /// What a host is made from.
@@ -80,14 +81,16 @@ pub(super) fn install(
     Ok(())
 }
 
-/// Switches a host on: its network card, then its system.
-pub(super) fn power_on(home: &Home, host: &Host, foundation: &Foundation) -> Result<(), LabError> {
+/// Switches a host on: its network card, then its system; returns the process that is the machine.
+pub(super) fn power_on(home: &Home, host: &Host, foundation: &Foundation) -> Result<Child, LabError> {
     network::host(host)?;
     let log = console(home, host);
     let mut words: Vec<String> = vec!["setsid".into()];
     if Path::new("/run/systemd/system").is_dir() {
         // Where systemd runs the machine, the container gets a control group that is its own to divide.
-        words.extend(["systemd-run", "--quiet", "--scope", "--property=Delegate=yes"].map(Into::into));
+        words.extend(
+            ["systemd-run", "--quiet", "--collect", "--scope", "--property=Delegate=yes"].map(Into::into),
+        );
         words.push(format!("--unit={}", machine(host)));
     }
     words.push("systemd-nspawn".into());
@@ -108,13 +111,15 @@ pub(super) fn power_on(home: &Home, host: &Host, foundation: &Foundation) -> Res
             "--resolv-conf=off",
             "--timezone=off",
             "--link-journal=no",
-            "--console=pipe",
+            "--console=read-only",
         ]
         .map(Into::into),
     );
     if let Some(packages) = &foundation.packages {
         words.push(format!("--bind-ro={}:/opt/packages", text(packages)));
     }
+    // The rest goes to the host's own init: its log is what a failed boot leaves.
+    words.extend(["--", "--show-status=yes"].map(Into::into));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     // Without this the container sees /proc/sys/net read-only, and no host can be a router.
     start(program(&words).env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network"), &log)
@@ -125,13 +130,21 @@ pub(super) fn is_on(host: &Host) -> bool {
     process::init(&machine(host)).is_some()
 }
 
-/// Waits until a host's sshd answers with its key.
-pub(super) fn await_ready(home: &Home, host: &Host) -> Result<(), LabError> {
+/// Waits until the sshd of a host answers with its key.
+pub(super) fn await_ready(home: &Home, host: &Host, mut booting: Option<Child>) -> Result<(), LabError> {
     let address = host.address.to_string();
     let scan = format!("ssh-keyscan -T 2 -t ed25519 {address} 2>/dev/null | grep -q .");
     let words = ["ip", "netns", "exec", &namespace(WORKSTATION), "sh", "-c", &scan];
-    let what = format!("the answer of {}'s sshd", host.name);
-    process::wait_for(&what, Duration::from_secs(60), &console(home, host), || run(&words).is_ok())
+    let (what, log) = (format!("the answer of {}'s sshd", host.name), console(home, host));
+    let mut dead = false;
+    process::wait_for(&what, Duration::from_secs(60), &log, || {
+        dead = booting.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)));
+        dead || run(&words).is_ok()
+    })?;
+    if dead {
+        return Err(LabError::Boot { host: host.name.clone(), tail: tail(&log), log });
+    }
+    Ok(())
 }
 
 /// Switches a host off: orderly, as `poweroff` does, or by pulling the plug.

@@ -101,6 +101,16 @@ pub enum LabError {
         /// The whole of it.
         log: PathBuf,
     },
+    /// A host's container ended while it booted.
+    #[error("{host} did not boot\n{tail}")]
+    Boot {
+        /// Its name.
+        host: String,
+        /// The end of what is on its console.
+        tail: String,
+        /// The whole of it.
+        log: PathBuf,
+    },
     /// Something did not happen in time.
     #[error("{what} did not happen within {seconds} s")]
     Timeout {
@@ -130,7 +140,9 @@ impl LabError {
             Self::UpDifferently { .. } => Some("run `ocp2 lab down` first".into()),
             Self::NotUp | Self::HostOff { .. } => Some("run `ocp2 lab up`".into()),
             Self::Inside => Some("run it outside, not by `ocp2 lab exec`".into()),
-            Self::Build { log, .. } | Self::Timeout { log, .. } => Some(format!("see {}", log.display())),
+            Self::Build { log, .. } | Self::Boot { log, .. } | Self::Timeout { log, .. } => {
+                Some(format!("see {}", log.display()))
+            }
             Self::HostCount { .. }
             | Self::UnknownPlace { .. }
             | Self::Busy

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use super::LabError;
@@ -64,15 +64,20 @@ pub(super) fn output(command: &mut Command) -> Result<String, LabError> {
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
 }
 
-/// Starts a program that outlives this one, in a session of its own, its output in `log`.
-pub(super) fn start(command: &mut Command, log: &Path) -> Result<(), LabError> {
+/// Starts a program that outlives this one, its output in `log`.
+pub(super) fn start(command: &mut Command, log: &Path) -> Result<Child, LabError> {
     let file = std::fs::File::create(log).map_err(LabError::file("write", log))?;
     let same = file.try_clone().map_err(LabError::file("write", log))?;
     command.stdin(Stdio::null()).stdout(file).stderr(same);
-    let mut child = command.spawn().map_err(|source| LabError::Start { command: shown(command), source })?;
-    // Reaped here if it ends while this process lives; otherwise by the machine's init.
-    std::thread::spawn(move || drop(child.wait()));
-    Ok(())
+    command.spawn().map_err(|source| LabError::Start { command: shown(command), source })
+}
+
+/// Returns the end of a log, the part that says why.
+pub(super) fn tail(log: &Path) -> String {
+    let said = std::fs::read(log).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let lines: Vec<&str> = said.lines().collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
 fn shown(command: &Command) -> String {

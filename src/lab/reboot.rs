@@ -28,6 +28,6 @@ pub fn reboot(
     container::power_off(home, &host, pull_plug)?;
     progress(&format!("switching {name} on"));
     let foundation = Foundation { root: record.root, packages: record.packages };
-    container::power_on(home, &host, &foundation)?;
-    container::await_ready(home, &host)
+    let booting = container::power_on(home, &host, &foundation)?;
+    container::await_ready(home, &host, Some(booting))
 }

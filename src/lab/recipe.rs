@@ -8,7 +8,11 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::{LabError, place::Home, program::program};
+use super::{
+    LabError,
+    place::Home,
+    program::{program, tail},
+};
 
 /// Shows a root the folder of this build as /mnt and that of its own build as /srv, and runs the script there.
 const IN_ROOT: &str = r#"root=$2/rootfs; mount --bind "$1" "$root/mnt"; mount --bind "$2" "$root/srv"
@@ -88,10 +92,7 @@ impl Recipe<'_> {
         if status.success() {
             return Ok(());
         }
-        let said = fs::read_to_string(log).unwrap_or_default();
-        let lines: Vec<&str> = said.lines().collect();
-        let tail = lines[lines.len().saturating_sub(12)..].join("\n");
-        Err(LabError::Build { what: self.kind.to_owned(), status, tail, log: log.to_owned() })
+        Err(LabError::Build { what: self.kind.to_owned(), status, tail: tail(log), log: log.to_owned() })
     }
 
     /// Removes the builds of older recipes; nothing uses them, for only `up` builds.

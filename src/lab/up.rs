@@ -114,11 +114,12 @@ fn boot(
     let identity = Identity::ensure(home, hosts)?;
     let foundation = Foundation { root: record.root.clone(), packages: record.packages.clone() };
     let one = |host: &Host| {
-        if !container::is_on(host) {
-            container::install(home, host, hosts, &foundation, &identity)?;
-            container::power_on(home, host, &foundation)?;
+        if container::is_on(host) {
+            return container::await_ready(home, host, None);
         }
-        container::await_ready(home, host)
+        container::install(home, host, hosts, &foundation, &identity)?;
+        let booting = container::power_on(home, host, &foundation)?;
+        container::await_ready(home, host, Some(booting))
     };
     thread::scope(|scope| {
         let boots: Vec<_> = hosts.iter().map(|host| scope.spawn(|| one(host))).collect();

@@ -17,11 +17,9 @@ use tokio::{
 
 use crate::{connect, run, sshd::Sshd};
 
-#[tokio::test]
-async fn two_dozen_scripts_at_once_pass_the_limit_of_sessions() {
-    let sshd = Sshd::start();
-    let session = connect(&sshd.target()).await.unwrap();
-    let runs: Vec<_> = (0..24)
+/// Runs scripts at once on one session.
+async fn crowd(session: &Session, count: usize) {
+    let runs: Vec<_> = (0..count)
         .map(|number| {
             let session = session.clone();
             tokio::spawn(async move { run(&session, &format!("sleep 0.1; echo {number}")).await })
@@ -30,6 +28,25 @@ async fn two_dozen_scripts_at_once_pass_the_limit_of_sessions() {
     for (number, run) in runs.into_iter().enumerate() {
         assert_eq!(run.await.unwrap().unwrap().text().trim(), number.to_string());
     }
+}
+
+#[tokio::test]
+async fn two_dozen_scripts_at_once_pass_the_limit_of_sessions() {
+    let sshd = Sshd::start();
+    crowd(&connect(&sshd.target()).await.unwrap(), 24).await;
+}
+
+#[tokio::test]
+async fn a_host_with_a_lower_limit_is_waited_for() {
+    let sshd = Sshd::with("MaxSessions 2");
+    let session = connect(&sshd.target()).await.unwrap();
+    crowd(&session, 6).await;
+    let none = Sshd::with("MaxSessions 0");
+    let error = run(&connect(&none.target()).await.unwrap(), "true").await.unwrap_err();
+    assert!(
+        matches!(&error, Error::ChannelRefused { .. }) && error.hint().unwrap().contains("MaxSessions"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
