@@ -8,10 +8,11 @@ use crate::{
     bringup::{self, Removal},
     cli::{
         failure::Failure,
-        global::{Global, Output, print, print_json, say},
+        global::{Global, Output, print, print_json},
         site::Site,
     },
     engine::Event,
+    ui::say,
 };
 
 /// Options of `down`.
@@ -30,13 +31,17 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
-    let mut site = Site::open(global, arguments.positional.as_deref()).await?;
+    let positional = arguments.positional.clone();
+    Site::visit(global, positional.as_deref(), async |site| take_down(global, &arguments, site).await).await
+}
+
+async fn take_down(global: &Global, arguments: &Arguments, site: &mut Site) -> Result<(), Failure> {
     let cluster = site.cluster()?;
     let options = Removal { keep_volumes: arguments.keep_volumes, packages: arguments.packages };
     let changes = |site: &Site| -> Vec<Vec<crate::resource::Change>> {
         site.fleet.members().iter().map(|m| bringup::removal(&cluster, &m.facts, options)).collect()
     };
-    let before = changes(&site);
+    let before = changes(site);
     let count: usize = before.iter().map(Vec::len).sum();
     if count == 0 {
         return report(global, &cluster.name, 0);
@@ -52,10 +57,10 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Fai
     }
     site.fleet.lock().await?;
     (site.sink())(Event::Phase { phase: "down", title: "The hosts are as they were" });
-    let now = changes(&site);
+    let now = changes(site);
     site.fleet.apply(now).await?;
     site.fleet.refresh().await?;
-    let left: Vec<String> = changes(&site).iter().flatten().map(|change| change.resource.clone()).collect();
+    let left: Vec<String> = changes(site).iter().flatten().map(|change| change.resource.clone()).collect();
     if !left.is_empty() {
         let host = "after removing".to_owned();
         return Err(crate::engine::Error::Differs { host, remaining: left }.into());

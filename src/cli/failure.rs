@@ -6,11 +6,10 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::{
     bringup::Finding,
-    cli::global::{Global, say},
     engine, host, install,
     inventory::{LoadError, Problems},
     lab, render,
-    ui::Style,
+    ui::{Color, Style, say},
 };
 
 /// Exit code of a command line that makes no sense.
@@ -85,8 +84,8 @@ impl Failure {
     }
 
     /// Prints the failure and returns its exit code.
-    pub(super) fn report(&self, global: &Global) -> ExitCode {
-        let style = Style::new(global.color, std::io::stderr().is_terminal());
+    pub(super) fn report(&self, color: Color) -> ExitCode {
+        let style = Style::new(color, std::io::stderr().is_terminal());
         let error = style.bad("error:");
         match self {
             Self::Differs => {}

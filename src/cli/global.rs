@@ -96,9 +96,3 @@ pub(super) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
         |error: serde_json::Error| Failure::Local { what: "writing the result".into(), source: error.into() };
     print(&serde_json::to_string_pretty(value).map_err(source)?)
 }
-
-/// Says something on stderr that is not a result.
-pub(super) fn say(text: &str) {
-    // With stderr gone there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "{text}");
-}

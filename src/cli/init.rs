@@ -4,10 +4,7 @@ use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 
-use crate::{
-    cli::{failure::Failure, global::say},
-    inventory::STARTER,
-};
+use crate::{cli::failure::Failure, inventory::STARTER, ui::say};
 
 /// Options of `init`.
 #[derive(Debug, Args)]

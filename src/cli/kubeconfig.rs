@@ -23,8 +23,10 @@ pub(super) struct Arguments {
 
 /// Runs the command; the path of the kubeconfig is the result.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
-    let site = Site::open(global, arguments.positional.as_deref()).await?;
-    let cluster = site.cluster()?;
-    let credentials = install::fetch(&site.fleet, &cluster, &site.credentials_folder()).await?;
-    print(&credentials.kubeconfig.display().to_string())
+    Site::visit(global, arguments.positional.as_deref(), async |site| {
+        let cluster = site.cluster()?;
+        let credentials = install::fetch(&site.fleet, &cluster, &site.credentials_folder()).await?;
+        print(&credentials.kubeconfig.display().to_string())
+    })
+    .await
 }

@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 use crate::{
     cli::{
         failure::Failure,
-        global::{Global, Output, print, print_json, say},
+        global::{Global, Output, print, print_json},
     },
     lab::{self, Home, Outcome, Status},
+    ui::say,
 };
 
 /// Options of `lab`.

@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
     let outcome = run(&global, command);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(&global),
+        Err(failure) => failure.report(global.color),
     }
 }
 

@@ -9,13 +9,13 @@ use crate::{
     bringup::{Phase, STORY},
     cli::{
         failure::Failure,
-        global::{Global, Output, print, print_json, say},
+        global::{Global, Output, print, print_json},
         site::Site,
     },
     cluster::Cluster,
     engine::HostPlan,
     resource::{Action, Detail},
-    ui::Style,
+    ui::{Style, say},
 };
 
 /// Options of `plan`.
@@ -57,11 +57,15 @@ struct ChangeJson<'a> {
 
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
-    let site = Site::open(global, arguments.positional.as_deref()).await?;
+    let positional = arguments.positional.clone();
+    Site::visit(global, positional.as_deref(), async |site| show(global, &arguments, site)).await
+}
+
+fn show(global: &Global, arguments: &Arguments, site: &Site) -> Result<(), Failure> {
     site.say_warnings()?;
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;
-    let plans = plans(&site, &cluster)?;
+    let plans = plans(site, &cluster)?;
     let count: usize = plans.iter().flat_map(|plan| &plan.hosts).map(|host| host.changes.len()).sum();
     match global.output {
         Output::Json => {

@@ -13,12 +13,13 @@ use crate::{
     bringup::{Phase, domain, installer_inputs},
     cli::{
         failure::Failure,
-        global::{Global, print, say},
+        global::{Global, print},
         site::load,
     },
     cluster::{self, Cluster, Resolved},
     inventory::Loaded,
     resource::{Facts, Resource},
+    ui::say,
 };
 
 /// Options of `render`.

@@ -12,7 +12,7 @@ use crate::{
     bringup::{self, Finding, Phase},
     cli::{
         failure::Failure,
-        global::{Global, ask, say},
+        global::{Global, ask},
     },
     cluster::{self, Cluster, Resolved, Underlay},
     engine::{self, Fleet, Sink},
@@ -20,7 +20,7 @@ use crate::{
     inventory::{self, Disk, HostSettings, Loaded},
     resource::Resource,
     secret::Secret,
-    ui,
+    ui::{self, say},
 };
 
 /// An inventory and its connected hosts.
@@ -39,9 +39,21 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
 
 impl Site {
     /// Reads the inventory, connects to all its hosts and asks them everything.
-    pub(super) async fn open(global: &Global, positional: Option<&Path>) -> Result<Self, Failure> {
+    async fn open(global: &Global, positional: Option<&Path>) -> Result<Self, Failure> {
         let (site, lost) = Self::open_reachable(global, positional).await?;
         lost.map_or(Ok(site), |error| Err(error.into()))
+    }
+
+    /// Opens a site, does some work there, and says goodbye to the hosts however the work ended.
+    pub(super) async fn visit(
+        global: &Global,
+        positional: Option<&Path>,
+        work: impl AsyncFnOnce(&mut Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut site = Self::open(global, positional).await?;
+        let outcome = work(&mut site).await;
+        site.fleet.close().await;
+        outcome
     }
 
     /// As [`Site::open`], but goes on without the hosts that failed and returns their failures.

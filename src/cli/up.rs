@@ -8,13 +8,14 @@ use crate::{
     bringup::{Phase, STORY},
     cli::{
         failure::Failure,
-        global::{Global, Output, print, print_json, say},
+        global::{Global, Output, print, print_json},
         plan,
         site::Site,
     },
     cluster::{Cluster, Method},
     engine::Event,
     install::{self, Milestone},
+    ui::say,
 };
 
 /// Options of `up`.
@@ -53,11 +54,15 @@ struct PhaseOutcome {
 
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
-    let mut site = Site::open(global, arguments.positional.as_deref()).await?;
+    let positional = arguments.positional.clone();
+    Site::visit(global, positional.as_deref(), async |site| bring_up(global, &arguments, site).await).await
+}
+
+async fn bring_up(global: &Global, arguments: &Arguments, site: &mut Site) -> Result<(), Failure> {
     site.say_warnings()?;
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;
-    plan::confirm(global, &site, &cluster)?;
+    plan::confirm(global, site, &cluster)?;
     let until = arguments.until.unwrap_or(Phase::Install);
     let mut phases = Vec::new();
     for phase in STORY.into_iter().take_while(|phase| *phase <= until) {
@@ -68,7 +73,7 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Fai
             break;
         }
         (site.sink())(Event::Phase { phase: phase.name(), title: phase.title() });
-        let changed = bring_about(&mut site, phase).await?;
+        let changed = bring_about(site, phase).await?;
         (site.sink())(Event::PhaseDone { phase: phase.name(), changed });
         phases.push(PhaseOutcome { phase, changed });
     }
@@ -76,7 +81,7 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Fai
     let installed = phases.last().is_some_and(|last| last.phase == Phase::Install);
     let changed = phases.iter().map(|phase| phase.changed).sum();
     if installed && changed > 0 {
-        finish(&site, &cluster).await?;
+        finish(site, &cluster).await?;
     }
     match global.output {
         Output::Json => {

@@ -111,6 +111,7 @@ async fn list(global: &Global, inventory: Option<PathBuf>) -> Result<(), Failure
         Output::Json => print_json(&vms)?,
         Output::Text => print(&table(&vms))?,
     }
+    site.fleet.close().await;
     lost.map_or(Ok(()), |error| Err(error.into()))
 }
 
@@ -182,9 +183,12 @@ enum Verb {
 }
 
 async fn act(global: &Global, names: &[String], verb: Verb) -> Result<(), Failure> {
-    let mut site = Site::open(global, None).await?;
+    Site::visit(global, None, async |site| act_at(site, names, verb).await).await
+}
+
+async fn act_at(site: &mut Site, names: &[String], verb: Verb) -> Result<(), Failure> {
     let cluster = site.cluster()?;
-    let states = states(&site);
+    let states = states(site);
     let mut changes = vec![Vec::new(); cluster.hosts.len()];
     for name in names {
         let Some(node) = cluster.nodes.iter().find(|node| node.name == *name) else {

@@ -200,6 +200,12 @@ impl Fleet {
         settle(outcomes)
     }
 
+    /// Says goodbye to all hosts.
+    pub async fn close(self) {
+        let hypervisors = self.members.into_iter().filter_map(|member| member.hypervisor);
+        join_all(hypervisors.map(Hypervisor::close)).await;
+    }
+
     /// Frees the lock and removes its traces from all hosts: the last act of taking a cluster down.
     ///
     /// # Errors

@@ -48,7 +48,9 @@ impl Lock {
                     let holder = other.strip_prefix("held ").unwrap_or(other).to_owned();
                     return Err(Error::Locked { host: session.name().to_owned(), holder });
                 }
+                // It knows best why it ended: sudo was refused, the connection is gone.
                 None => {
+                    process.wait().await?;
                     let host = session.name().to_owned();
                     let reason = "the process that holds the lock ended".to_owned();
                     return Err(host::Error::ConnectionLost { host, reason }.into());

@@ -6,7 +6,10 @@ mod live;
 mod plain;
 mod style;
 
-use std::{io::IsTerminal, sync::Arc};
+use std::{
+    io::{IsTerminal, Write},
+    sync::Arc,
+};
 
 pub use style::{Color, Style};
 
@@ -23,4 +26,10 @@ pub fn sink(color: Color, verbose: bool) -> Sink {
         let plain = plain::Plain::new(style, verbose);
         Arc::new(move |event| plain.show(event))
     }
+}
+
+/// Says something on stderr that is not a result.
+pub fn say(text: &str) {
+    // With stderr gone there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

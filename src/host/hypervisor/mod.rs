@@ -11,9 +11,15 @@ mod call;
 mod seen;
 mod socket;
 
-use std::sync::{Arc, Once};
+use std::{
+    sync::{Arc, Once},
+    time::Duration,
+};
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
 use virt::{connect::Connect, error::Error as Failure};
 
 use self::socket::Socket;
@@ -26,6 +32,9 @@ pub struct Hypervisor {
     connect: Option<Arc<Connect>>,
     pump: JoinHandle<Result<(i32, String), Error>>,
 }
+
+/// Longest that saying goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The driver on the far side; the near side is told the socket.
 const DRIVER: &str = "qemu";
@@ -96,6 +105,15 @@ impl Hypervisor {
                 code: 0,
                 message: panic.to_string(),
             }),
+        }
+    }
+
+    /// Says goodbye; a host that does not answer is left without.
+    ///
+    /// libvirtd writes an error into the host's journal for a client that just goes.
+    pub async fn close(mut self) {
+        if let Some(connect) = self.connect.take() {
+            let _ = timeout(GOODBYE, spawn_blocking(move || drop(connect))).await;
         }
     }
 

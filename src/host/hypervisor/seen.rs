@@ -5,7 +5,10 @@
 //! five lists, then all descriptions, then all sizes make three round trips, however many domains
 //! there are.
 
-use std::thread;
+use std::{
+    sync::{Condvar, Mutex, PoisonError},
+    thread,
+};
 
 use virt::{
     connect::Connect, domain::Domain, error::Error as Failure, storage_pool::StoragePool,
@@ -15,8 +18,35 @@ use virt_sys as sys;
 
 use crate::resource::hypervisor::{DomainSeen, DomainState, PoolSeen, Seen, VolumeSeen};
 
-/// Threads that wait at once; libvirt works on five calls of a client at a time anyway.
+/// Threads at once.
 const AT_ONCE: usize = 16;
+
+/// Calls at once. libvirtd takes five from a client by default (`max_client_requests`), and the
+/// fifth already earns a warning in the host's journal.
+const CALLS: usize = 4;
+
+/// Lets no more than [`CALLS`] calls be under way.
+struct Turns {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Turns {
+    fn new() -> Self {
+        Self { free: Mutex::new(CALLS), freed: Condvar::new() }
+    }
+
+    fn call<R>(&self, call: impl FnOnce() -> R) -> R {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
+        *free -= 1;
+        drop(free);
+        let result = call();
+        *self.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.freed.notify_one();
+        result
+    }
+}
 
 /// The lists, each of which says something about its members.
 struct Lists {
@@ -30,7 +60,8 @@ struct Lists {
 
 /// Looks at everything.
 pub(super) fn look(connect: &Connect, pools: &[String]) -> Result<Seen, Failure> {
-    let lists = Lists::fetch(connect)?;
+    let turns = &Turns::new();
+    let lists = Lists::fetch(connect, turns)?;
     let halted = lists.halted.iter().map(Domain::uuid_string).collect::<Result<Vec<_>, _>>()?;
     let wanted = |pool: &StoragePool| pool.name().is_ok_and(|name| pools.contains(&name));
     let domains: Vec<_> = (lists.autostarted.iter().map(|domain| (domain, true)))
@@ -42,14 +73,14 @@ pub(super) fn look(connect: &Connect, pools: &[String]) -> Result<Seen, Failure>
     let running: Vec<_> = lists.active.iter().filter(|pool| wanted(pool)).collect();
 
     let (domains, (all, volumes)) = thread::scope(|scope| {
-        let domains =
-            scope.spawn(|| each(&domains, |(domain, autostart)| describe(domain, *autostart, &halted)));
-        let pools = scope.spawn(|| each(&all, |(pool, active)| pool_seen(pool, *active)));
-        let volumes = each(&running, |pool| volumes(pool));
+        let domains = scope
+            .spawn(|| each(&domains, |(domain, autostart)| describe(turns, domain, *autostart, &halted)));
+        let pools = scope.spawn(|| each(&all, |(pool, active)| pool_seen(turns, pool, *active)));
+        let volumes = each(&running, |pool| volumes(turns, pool));
         (joined(domains.join()), (joined(pools.join()), volumes))
     });
     let volumes: Vec<_> = volumes?.into_iter().flatten().collect();
-    let volumes = each(&volumes, |(pool, volume)| volume_seen(pool, volume))?;
+    let volumes = each(&volumes, |(pool, volume)| volume_seen(turns, pool, volume))?;
     let mut seen = Seen {
         pools: all?,
         volumes: volumes.into_iter().flatten().collect(),
@@ -63,9 +94,9 @@ pub(super) fn look(connect: &Connect, pools: &[String]) -> Result<Seen, Failure>
 }
 
 impl Lists {
-    fn fetch(connect: &Connect) -> Result<Self, Failure> {
-        let domains = |flags| move || connect.list_all_domains(flags);
-        let pools = |flags| move || connect.list_all_storage_pools(flags);
+    fn fetch(connect: &Connect, turns: &Turns) -> Result<Self, Failure> {
+        let domains = |flags| move || turns.call(|| connect.list_all_domains(flags));
+        let pools = |flags| move || turns.call(|| connect.list_all_storage_pools(flags));
         thread::scope(|scope| {
             let autostarted = scope.spawn(domains(sys::VIR_CONNECT_LIST_DOMAINS_AUTOSTART));
             let others = scope.spawn(domains(sys::VIR_CONNECT_LIST_DOMAINS_NO_AUTOSTART));
@@ -85,8 +116,13 @@ impl Lists {
 }
 
 /// A domain that is undefined while we look has simply not been seen.
-fn describe(domain: &Domain, autostart: bool, halted: &[String]) -> Result<Option<DomainSeen>, Failure> {
-    let xml = match domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE) {
+fn describe(
+    turns: &Turns,
+    domain: &Domain,
+    autostart: bool,
+    halted: &[String],
+) -> Result<Option<DomainSeen>, Failure> {
+    let xml = match turns.call(|| domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE)) {
         Err(failure) if failure.code().is(virt::error::ErrorNumber::NoDomain) => return Ok(None),
         other => other?,
     };
@@ -94,33 +130,33 @@ fn describe(domain: &Domain, autostart: bool, halted: &[String]) -> Result<Optio
     // A domain that is off has no id: this is no call.
     let state = match domain.id() {
         None => DomainState::Off,
-        Some(_) if halted.contains(&uuid) => halted_state(domain),
+        Some(_) if halted.contains(&uuid) => halted_state(turns, domain),
         Some(_) => DomainState::Running,
     };
     Ok(Some(DomainSeen { name, uuid, state, autostart, xml }))
 }
 
-fn halted_state(domain: &Domain) -> DomainState {
-    match domain.info().map(|info| info.state.to_raw()) {
+fn halted_state(turns: &Turns, domain: &Domain) -> DomainState {
+    match turns.call(|| domain.info()).map(|info| info.state.to_raw()) {
         Ok(sys::VIR_DOMAIN_CRASHED | sys::VIR_DOMAIN_SHUTOFF) => DomainState::Off,
         Ok(sys::VIR_DOMAIN_PAUSED | sys::VIR_DOMAIN_PMSUSPENDED) => DomainState::Paused,
         _ => DomainState::Running,
     }
 }
 
-fn pool_seen(pool: &StoragePool, active: bool) -> Result<PoolSeen, Failure> {
-    let (xml, autostart) = both(|| pool.xml_desc(0), || pool.autostart())?;
+fn pool_seen(turns: &Turns, pool: &StoragePool, active: bool) -> Result<PoolSeen, Failure> {
+    let (xml, autostart) = both(|| turns.call(|| pool.xml_desc(0)), || turns.call(|| pool.autostart()))?;
     Ok(PoolSeen { name: pool.name()?, active, autostart, xml })
 }
 
-fn volumes(pool: &StoragePool) -> Result<Vec<(String, StorageVol)>, Failure> {
+fn volumes(turns: &Turns, pool: &StoragePool) -> Result<Vec<(String, StorageVol)>, Failure> {
     let name = pool.name()?;
-    Ok(pool.list_all_volumes(0)?.into_iter().map(|volume| (name.clone(), volume)).collect())
+    Ok(turns.call(|| pool.list_all_volumes(0))?.into_iter().map(|volume| (name.clone(), volume)).collect())
 }
 
 /// A volume that is deleted while we look has simply not been seen.
-fn volume_seen(pool: &str, volume: &StorageVol) -> Result<Option<VolumeSeen>, Failure> {
-    match both(|| volume.path(), || volume.info()) {
+fn volume_seen(turns: &Turns, pool: &str, volume: &StorageVol) -> Result<Option<VolumeSeen>, Failure> {
+    match both(|| turns.call(|| volume.path()), || turns.call(|| volume.info())) {
         Ok((path, info)) => Ok(Some(VolumeSeen {
             pool: pool.to_owned(),
             name: volume.name()?,
