@@ -40,6 +40,10 @@ fn disk_name(cluster: &Cluster, node: &Node) -> String {
     format!("{}.img", cluster.domain_name(node))
 }
 
+fn disk_path(cluster: &Cluster, node: &Node) -> String {
+    format!("{}/{}", cluster.machines.pool.display(), disk_name(cluster, node))
+}
+
 fn pool(cluster: &Cluster, place: &Place) -> Result<Pool, render::Error> {
     #[derive(Serialize)]
     struct Values<'a> {
@@ -59,7 +63,8 @@ fn volume(cluster: &Cluster, node: &Node, place: &Place) -> Result<Volume, rende
     }
     let (name, capacity) = (disk_name(cluster, node), node.disk_gib << 30);
     let xml = render::fill("volume.xml.j2", Values { name: &name, capacity })?;
-    Ok(Volume { pool: place.pool(), name, capacity, xml })
+    let path = disk_path(cluster, node);
+    Ok(Volume { pool: place.pool(), name, path, capacity, xml })
 }
 
 /// Returns the domain of a node.
@@ -93,7 +98,7 @@ pub fn domain(cluster: &Cluster, node: &Node) -> Result<Domain, render::Error> {
         role: node.role.as_str(),
         memory_mib: node.memory_mib,
         vcpus: node.vcpus,
-        disk: format!("{}/{}", cluster.machines.pool.display(), disk_name(cluster, node)),
+        disk: disk_path(cluster, node),
         iso: iso_path(cluster),
         mac: node.mac.to_string(),
         bridge: &cluster.network.bridge,

@@ -69,6 +69,17 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
         let call = Call::DeleteVolume { pool: name.clone(), volume: volume.name.clone() };
         changes.push(Change::hypervisor(format!("volume {}", volume.name), "delete", call));
     }
+    // libvirt tells nothing of the volumes of a pool that does not run.
+    let told = |path: &String| seen.iter().flat_map(|seen| &seen.volumes).any(|volume| volume.path == *path);
+    let disk = format!("{folder}/{}-", cluster.name);
+    let untold = facts.listing.keys().filter(|path| {
+        let is_disk = path.strip_prefix(&disk).is_some_and(|rest| rest.strip_suffix(".img").is_some());
+        is_disk && !told(path)
+    });
+    for path in untold.filter(|_| !removal.keep_volumes) {
+        let script = Script::new().line(Command::new("rm").args(["-f", path]));
+        changes.push(Change::shell(format!("volume {path}"), "delete", script));
+    }
     if facts.listing.contains_key(&image) {
         let script = Script::new().line(Command::new("rm").args(["-f", &image, &format!("{image}.part")]));
         changes.push(Change::shell(format!("file {image}"), "delete", script));

@@ -6,15 +6,17 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    bringup::{Phase, STORY},
+    bringup::{ImageStep, Phase, STORY},
     cli::{
         failure::Failure,
         global::{Global, Output, print, print_json},
         site::Site,
     },
-    cluster::Cluster,
+    cluster::{Cluster, Method},
+    command::Script,
     engine::HostPlan,
-    resource::{Action, Detail},
+    install::{self, Milestone},
+    resource::{Action, Change, Detail},
     ui::{Style, say},
 };
 
@@ -96,9 +98,44 @@ pub(super) fn confirm(global: &Global, site: &Site, cluster: &Cluster) -> Result
 fn plans(site: &Site, cluster: &Cluster) -> Result<Vec<PhasePlan>, Failure> {
     let phases = STORY.into_iter().map(|phase| {
         let wanted = site.wanted(phase, cluster)?;
-        Ok(PhasePlan { phase, hosts: site.fleet.plan(&wanted)? })
+        let mut hosts = site.fleet.plan(&wanted)?;
+        if phase.is_milestone() {
+            milestone(site, cluster, phase, &mut hosts)?;
+        }
+        Ok(PhasePlan { phase, hosts })
     });
     phases.collect()
+}
+
+/// Adds what a milestone has yet to bring.
+fn milestone(site: &Site, cluster: &Cluster, phase: Phase, hosts: &mut [HostPlan]) -> Result<(), Failure> {
+    let mut add = |host: usize, resource: &str, summary: &str| {
+        let change = Change::shell(resource.to_owned(), summary, Script::new());
+        hosts[host].changes.push(change);
+    };
+    let facts: Vec<_> = site.fleet.members().iter().map(|member| &member.facts).collect();
+    let is_agent = matches!(cluster.install.method, Method::Agent);
+    let waits = |milestone: Milestone| is_agent && !milestone.is_reached(cluster, facts[0]);
+    match phase {
+        Phase::Image => match install::next_image_step(cluster, site.loaded.pull_secret.as_ref(), &facts)? {
+            ImageStep::Make => {
+                add(0, "boot image", if is_agent { "make it" } else { "get it" });
+                for host in 1..facts.len() {
+                    add(host, "boot image", "copy it from the first host");
+                }
+            }
+            ImageStep::Copy(lacking) => {
+                for host in lacking {
+                    add(host, "boot image", "copy it from the first host");
+                }
+            }
+            ImageStep::Done | ImageStep::Frozen => {}
+        },
+        Phase::Bootstrap if waits(Milestone::Bootstrap) => add(0, "cluster", "wait for the control plane"),
+        Phase::Install if waits(Milestone::Install) => add(0, "cluster", "wait for the installation"),
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Shows what was derived: addresses, placement, MTU.

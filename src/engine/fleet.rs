@@ -230,13 +230,18 @@ impl Member {
         let session = self.session.clone();
         let hypervisor = &mut self.hypervisor;
         let machines = async {
-            if hypervisor.is_none() {
-                match session.hypervisor().await {
-                    Ok(found) => *hypervisor = Some(found),
-                    Err(host::Error::HypervisorMissing { .. }) => return Ok(None),
-                    Err(error) => return Err(error),
+            // A daemon that was restarted or removed since has left us with a dead connection.
+            if let Some(found) = hypervisor.as_ref().filter(|found| !found.is_closed()) {
+                match found.seen(&pools).await {
+                    Err(_) if found.is_closed() => {}
+                    seen => return seen.map(Some),
                 }
             }
+            *hypervisor = match session.hypervisor().await {
+                Ok(found) => Some(found),
+                Err(host::Error::HypervisorMissing { .. }) => None,
+                Err(error) => return Err(error),
+            };
             match hypervisor {
                 Some(found) => found.seen(&pools).await.map(Some),
                 None => Ok(None),

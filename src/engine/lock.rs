@@ -76,7 +76,11 @@ fn holding(cluster: &str, holder: &str) -> Script {
     Script::new()
         .line("while :; do")
         .line(format_args!("  exec 9>>{lock}"))
-        .line(format_args!("  if ! flock -n 9; then echo \"held $(head -n1 {lock})\"; exit 0; fi"))
+        .line("  if ! flock -n 9; then")
+        // Whoever has just taken it may not have written yet who it is.
+        .line(format_args!("    for i in 1 2 3 4 5 6 7 8 9; do [ -s {lock} ] && break; sleep 0.1; done"))
+        .line(format_args!("    echo \"held $(head -n1 {lock})\"; exit 0"))
+        .line("  fi")
         .line(format_args!(
             "  [ \"$(stat -Lc %i /proc/self/fd/9)\" = \"$(stat -c %i {lock} 2>/dev/null)\" ] && break"
         ))

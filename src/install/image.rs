@@ -52,6 +52,18 @@ pub async fn bring_image(
     }
 }
 
+/// Tells what the next step for the boot image is, without taking it.
+///
+/// # Errors
+/// Returns an error where the installer's inputs cannot be rendered.
+pub fn next_image_step(
+    cluster: &Cluster,
+    pull_secret: Option<&Secret>,
+    facts: &[&Facts],
+) -> Result<ImageStep, Error> {
+    Ok(image_step(cluster, &Inputs::of(cluster, pull_secret)?.digest, facts))
+}
+
 /// Everything the image is made from.
 struct Inputs {
     install_config: Option<Secret>,

@@ -11,5 +11,5 @@ mod wait;
 
 pub use credentials::{Credentials, fetch};
 pub use error::Error;
-pub use image::bring_image;
+pub use image::{bring_image, next_image_step};
 pub use wait::{Milestone, wait};

@@ -8,6 +8,7 @@ use crate::{
     command::{Script, quote},
     engine::{self, Event, Fleet},
     install::{Error, installer},
+    resource::Facts,
 };
 
 /// A milestone of the cluster.
@@ -29,6 +30,12 @@ impl Milestone {
         }
     }
 
+    /// Tells whether the first host remembers that it was reached.
+    #[must_use]
+    pub fn is_reached(self, cluster: &Cluster, first: &Facts) -> bool {
+        first.files.contains_key(&self.file(&Place::of(cluster)))
+    }
+
     /// Returns the file on the first host that says it is reached.
     #[must_use]
     pub fn file(self, place: &Place) -> String {
@@ -46,7 +53,7 @@ impl Milestone {
 pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) -> Result<bool, Error> {
     let place = Place::of(cluster);
     let file = milestone.file(&place);
-    if fleet.members()[0].facts.files.contains_key(&file) {
+    if milestone.is_reached(cluster, &fleet.members()[0].facts) {
         return Ok(false);
     }
     fleet.lock().await?;

@@ -9,6 +9,8 @@ pub struct Volume {
     pub pool: String,
     /// Its name.
     pub name: String,
+    /// Its file on the host.
+    pub path: String,
     /// Virtual size, bytes.
     pub capacity: u64,
     /// Its XML description.
@@ -25,15 +27,18 @@ impl Volume {
     pub fn changes(&self, facts: &Facts) -> Vec<Change> {
         let resource = format!("volume {}", self.name);
         let volumes = facts.hypervisor.as_ref().map(|seen| seen.volumes.as_slice()).unwrap_or_default();
-        let Some(seen) = volumes.iter().find(|v| v.pool == self.pool && v.name == self.name) else {
+        let known = volumes.iter().find(|v| v.pool == self.pool && v.name == self.name);
+        // libvirt tells nothing of a pool that does not run; the file itself does.
+        let capacity = known.map(|v| v.capacity).or_else(|| facts.listing.get(&self.path).copied());
+        let Some(capacity) = capacity else {
             let call = Call::CreateVolume { pool: self.pool.clone(), xml: self.xml.clone() };
             return vec![Change::hypervisor(resource, &format!("create {}", gib(self.capacity)), call)];
         };
-        let Some(difference) = Detail::field("size", Some(&gib(seen.capacity)), &gib(self.capacity)) else {
+        let Some(difference) = Detail::field("size", Some(&gib(capacity)), &gib(self.capacity)) else {
             return Vec::new();
         };
         let summary = difference.in_words();
-        if seen.capacity > self.capacity {
+        if capacity > self.capacity {
             let advice =
                 "a disk is never shrunk: give the size it has in the inventory, or delete the VM first";
             let action = Action::Manual(advice.into());
