@@ -4,6 +4,7 @@
 //! They need root and run one at a time (`make test`). Each begins by running
 //! `ocp2 up`, which is quick where nothing differs, so any of them can be run alone.
 
+mod bare;
 mod dhcp;
 mod dns;
 mod down;

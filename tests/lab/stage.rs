@@ -155,7 +155,8 @@ impl Run {
     }
 }
 
-fn run(command: &mut Command, input: &str) -> Run {
+/// Runs a command with some input.
+pub fn run(command: &mut Command, input: &str) -> Run {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
