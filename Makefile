@@ -16,7 +16,7 @@ PACKAGES := build-essential cmake pkg-config libvirt-dev ca-certificates curl \
 # The main job: two hosts, six VMs, one command.
 demo: setup release
 	$(SUDO) target/release/ocp2 lab up
-	$(SUDO) target/release/ocp2 lab exec workstation -- $(CURDIR)/target/release/ocp2 up $(INVENTORY)
+	$(SUDO) target/release/ocp2 lab exec workstation -- $(CURDIR)/target/release/ocp2 up --yes $(INVENTORY)
 	$(SUDO) target/release/ocp2 lab exec workstation -- $(CURDIR)/target/release/ocp2 vms list $(INVENTORY)
 	@echo; echo "Behind the public address of each host:"
 	@$(SUDO) target/release/ocp2 lab exec workstation -- bash tests/demo.sh inventories/ocp-auth/kubeconfig
