@@ -51,6 +51,7 @@ pub(super) fn table(cluster: &Cluster, host: usize) -> Result<NftTable, render::
         peers6: texts(peers6),
     };
     let file = File::new(place.etc("nftables.nft"), render::fill("nftables.nft.j2", values)?)
-        .checked_by(Command::new("nft").args(["-c", "-f"]));
+        .checked_by(Command::new("nft").args(["-c", "-f"]))
+        .guarded();
     Ok(NftTable { name: place.nft_table(), file, loaded: place.var("nftables.loaded") })
 }

@@ -88,7 +88,7 @@ fn settings_file(cluster: &Cluster, host: usize, place: &Place) -> File {
     let head = format!("# Made by ocp2 for cluster {}.\n", cluster.name);
     let lines = settings(cluster, &cluster.hosts[host]);
     let content = lines.iter().fold(head, |text, (name, value)| format!("{text}{name} = {value}\n"));
-    File::new(place.settings_file(), content)
+    File::new(place.settings_file(), content).guarded()
 }
 
 fn network_manager_file(cluster: &Cluster, place: &Place) -> File {

@@ -147,6 +147,13 @@ fn engine_hint(error: &engine::Error) -> Option<String> {
         engine::Error::Step { .. } => {
             Some("mend the cause and run the same command again: it carries on here".into())
         }
+        engine::Error::Undone { .. } => Some(
+            "something on the host (another rule, a route) closes SSH together with this change: mend it there and run the same command again"
+                .into(),
+        ),
+        engine::Error::CutOff { .. } => {
+            Some("look at it on its console; the same command carries on once it can be reached".into())
+        }
         engine::Error::Differs { .. } => {
             Some("something on the host puts it back; `ocp2 plan` shows the difference".into())
         }
@@ -162,7 +169,8 @@ fn engine_code(error: &engine::Error) -> u8 {
     match error {
         engine::Error::Host(error) => host_code(error),
         engine::Error::Conflict { .. } => 3,
-        engine::Error::Facts { .. } | engine::Error::Step { .. } => 5,
+        engine::Error::Facts { .. } | engine::Error::Step { .. } | engine::Error::Undone { .. } => 5,
+        engine::Error::CutOff { .. } => 4,
         engine::Error::Differs { .. } => 6,
         engine::Error::Locked { .. } => 1,
         engine::Error::Interrupted => 130,

@@ -1,16 +1,25 @@
 //! Carrying out the changes of one host.
 
-use std::sync::Mutex;
+use std::{pin::pin, sync::Mutex, time::Duration};
+
+use tokio::time::timeout;
 
 use crate::{
-    command::Script,
-    engine::{Error, Event, Sink, lock},
-    host::{Hypervisor, Session},
+    command::{Command, Script},
+    engine::{
+        Error, Event, Sink,
+        guard::{self, Proof},
+        lock,
+    },
+    host::{self, Hypervisor, Session},
     resource::{Action, Change},
 };
 
 /// Marks the beginning of a step in a script's output.
 const STEP: &str = "@@step ";
+
+/// How long changes that could cut the way in may be silent before a fresh connection is tried.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// What is needed to carry out changes on one host.
 pub(super) struct Applier<'a> {
@@ -33,7 +42,7 @@ impl Applier<'_> {
                 Action::Shell(_) => {
                     let is_shell = |change: &&Change| matches!(change.action, Action::Shell(_));
                     let count = changes[at..].iter().take_while(is_shell).count();
-                    self.shell(&changes[at..at + count], at, of).await?;
+                    self.guarded(&changes[at..at + count], at, of).await?;
                     at += count;
                 }
                 Action::Hypervisor(call) => {
@@ -56,8 +65,51 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn shell(&self, changes: &[Change], first: usize, of: usize) -> Result<(), Error> {
-        let mut script = lock::at_work(self.cluster).line("set -eu -o pipefail");
+    /// Carries out shell changes; those that could cut the way in, and what is between them, on probation.
+    async fn guarded(&self, changes: &[Change], first: usize, of: usize) -> Result<(), Error> {
+        let risky = |change: &Change| change.undo.is_some();
+        let begin = changes.iter().position(risky).unwrap_or(changes.len());
+        let end = changes.iter().rposition(risky).map_or(begin, |last| last + 1);
+        self.shell(&changes[..begin], first, of, Script::new()).await?;
+        self.probation(&changes[begin..end], first + begin, of).await?;
+        self.shell(&changes[end..], first + end, of, Script::new()).await
+    }
+
+    async fn probation(&self, changes: &[Change], first: usize, of: usize) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut steps = pin!(self.shell(changes, first, of, guard::arm(self.cluster, changes)));
+        // Steps that cut the way in never tell their end.
+        let early = timeout(SILENCE, &mut steps).await;
+        let proof = guard::prove(self.cluster, self.session, |error| {
+            let text = format!("{error}; the host undoes what was changed by itself");
+            (self.sink)(Event::Waiting { text });
+        })
+        .await;
+        let host = self.session.name().to_owned();
+        let undone = || changes.iter().filter(|change| change.undo.is_some()).map(title).collect();
+        match proof {
+            Proof::Undone { reason, output } => {
+                let reason = reason.map(Box::new);
+                Err(Error::Undone { host, undone: undone(), output, source: reason })
+            }
+            Proof::Closed(source) => Err(Error::CutOff { host, changes: undone(), source: Box::new(source) }),
+            Proof::Open => match early {
+                Ok(outcome) => outcome,
+                Err(_) => timeout(SILENCE, steps).await.unwrap_or_else(|_| {
+                    let reason = "it is silent, though a new one comes about".to_owned();
+                    Err(host::Error::ConnectionLost { host, reason }.into())
+                }),
+            },
+        }
+    }
+
+    async fn shell(&self, changes: &[Change], first: usize, of: usize, before: Script) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut script = lock::at_work(self.cluster).line("set -eu -o pipefail").line(before.source());
         for (index, change) in changes.iter().enumerate() {
             if let Action::Shell(source) = &change.action {
                 // Each step in a subshell of its own: its variables and traps end with it.
@@ -110,5 +162,6 @@ pub(super) fn title(change: &Change) -> String {
 
 /// Returns source that removes what the lock leaves in /run.
 pub(super) fn traces(cluster: &str) -> Script {
-    Script::new().line(format_args!("rm -f {}", crate::command::quote(&lock::path(cluster, "work"))))
+    let left = ["work", "undone", "undoing", "undoing.output"].map(|kind| lock::path(cluster, kind));
+    Script::new().line(Command::new("rm").arg("-f").args(left))
 }

@@ -47,6 +47,31 @@ pub enum Error {
         /// What.
         remaining: Vec<String>,
     },
+    /// After a change no fresh connection came about, and the host undid it by itself.
+    #[error(
+        "{host}: undone by the host itself, for no new connection came about afterwards: {}{}",
+        undone.join("; "), indented(output)
+    )]
+    Undone {
+        /// Host.
+        host: String,
+        /// The changes, in the order they were made.
+        undone: Vec<String>,
+        /// What the undoing printed.
+        output: String,
+        /// What became of the new connection, where it was not just late.
+        source: Option<Box<host::Error>>,
+    },
+    /// After a change no connection came about any more, though the host was to undo it.
+    #[error("{host}: cannot be reached any more after: {}; it was to undo that by itself", changes.join("; "))]
+    CutOff {
+        /// Host.
+        host: String,
+        /// The changes, in the order they were made.
+        changes: Vec<String>,
+        /// What became of the new connection.
+        source: Box<host::Error>,
+    },
     /// Another run is at work.
     #[error("{host}: another ocp2 works on this cluster: {holder}")]
     Locked {

@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use crate::{
     command::{Script, quote},
-    engine::Error,
+    engine::{Error, guard},
     host::{self, Process, Session},
 };
 
 /// Seconds without a heartbeat after which a host frees the lock by itself.
 const EXPIRY_SECONDS: u32 = 30;
+
+/// Seconds the process of a run that was killed may take to end.
+const LEAVING_SECONDS: u32 = 2;
+
+/// Seconds that a step of such a run is waited for.
+const STEP_SECONDS: u32 = 20;
 
 /// Time between heartbeats.
 const BEAT: Duration = Duration::from_secs(10);
@@ -30,7 +36,7 @@ impl Drop for Lock {
 }
 
 impl Lock {
-    /// Takes the lock on each host in turn, without waiting.
+    /// Takes the lock on each host in turn, without waiting for a run that lives.
     ///
     /// The order is the inventory's, so that of two runs at the same moment
     /// exactly one gets all of them.
@@ -69,14 +75,17 @@ async fn beat(process: Process) {
 
 /// Returns the source of the process that holds the lock on a host.
 ///
+/// It confirms what such a run left on probation (see [`guard`]).
 /// The file is removed at the end; whoever locked a removed file sees that the
 /// name leads elsewhere now, and tries again.
 fn holding(cluster: &str, holder: &str) -> Script {
     let (lock, work) = (quote(&path(cluster, "lock")), quote(&path(cluster, "work")));
+    let armed = quote(&guard::armed(cluster));
     Script::new()
         .line("while :; do")
         .line(format_args!("  exec 9>>{lock}"))
-        .line("  if ! flock -n 9; then")
+        // The process of a run that was killed ends a moment after it.
+        .line(format_args!("  if ! flock -w {LEAVING_SECONDS} 9; then"))
         // Whoever has just taken it may not have written yet who it is.
         .line(format_args!("    for i in 1 2 3 4 5 6 7 8 9; do [ -s {lock} ] && break; sleep 0.1; done"))
         .line(format_args!("    echo \"held $(head -n1 {lock})\"; exit 0"))
@@ -86,7 +95,13 @@ fn holding(cluster: &str, holder: &str) -> Script {
         ))
         .line("done")
         .line(format_args!("exec 8>>{work}"))
-        .line("if ! flock -n 8; then echo 'a step of an earlier run has not ended yet'; exit 0; fi")
+        .line(format_args!(
+            "if ! flock -w {STEP_SECONDS} 8; then echo 'a step of an earlier run has not ended yet'; exit 0; fi"
+        ))
+        // That we are here proves that the host lets us in.
+        .line(format_args!("if [ -e {armed} ]; then"))
+        .line(guard::disarm(cluster).source().trim_end())
+        .line("fi")
         .line("exec 8>&-")
         .line(format_args!("trap 'rm -f {lock}' EXIT"))
         .line(format_args!("echo {}\", since $(date '+%F %T %Z')\" >&9", quote(holder)))

@@ -8,6 +8,7 @@ mod apply;
 mod error;
 mod event;
 mod fleet;
+mod guard;
 mod lock;
 mod plan;
 

@@ -15,6 +15,8 @@ pub struct Change {
     pub details: Vec<Detail>,
     /// How it is done.
     pub action: Action,
+    /// For a change that could cut the way in: bash source that puts back what was there before.
+    pub undo: Option<Script>,
 }
 
 /// One difference, shown by `plan`.
@@ -52,19 +54,38 @@ impl Change {
     /// Makes a change carried out by shell source.
     #[must_use]
     pub fn shell(resource: String, summary: &str, script: Script) -> Self {
-        Self { resource, summary: summary.to_owned(), details: Vec::new(), action: Action::Shell(script) }
+        Self {
+            resource,
+            summary: summary.to_owned(),
+            details: Vec::new(),
+            action: Action::Shell(script),
+            undo: None,
+        }
     }
 
     /// Makes a change carried out by libvirt.
     #[must_use]
     pub fn hypervisor(resource: String, summary: &str, call: hypervisor::Call) -> Self {
-        Self { resource, summary: summary.to_owned(), details: Vec::new(), action: Action::Hypervisor(call) }
+        Self {
+            resource,
+            summary: summary.to_owned(),
+            details: Vec::new(),
+            action: Action::Hypervisor(call),
+            undo: None,
+        }
     }
 
     /// Adds the differences that are the reason for the change.
     #[must_use]
     pub fn because(mut self, details: Vec<Detail>) -> Self {
         self.details = details;
+        self
+    }
+
+    /// Adds what puts back the state before, for a change that could cut the way in.
+    #[must_use]
+    pub fn undone_by(mut self, undo: Option<Script>) -> Self {
+        self.undo = undo;
         self
     }
 }

@@ -23,6 +23,8 @@ pub struct File {
     pub check: Option<Command>,
     /// Shell source run after the file is in place, for programs that read it only when told to.
     pub then: Option<&'static str>,
+    /// It says what could cut the way in, now or at the next boot: the old one comes back when that is undone.
+    pub guarded: bool,
 }
 
 /// A file as it is on a host.
@@ -42,7 +44,14 @@ impl File {
     /// Makes a world-readable file.
     #[must_use]
     pub fn new(path: impl Into<String>, content: impl Into<String>) -> Self {
-        Self { path: path.into(), content: content.into(), mode: 0o644, check: None, then: None }
+        Self {
+            path: path.into(),
+            content: content.into(),
+            mode: 0o644,
+            check: None,
+            then: None,
+            guarded: false,
+        }
     }
 
     /// Lets only root read it.
@@ -73,6 +82,13 @@ impl File {
         self
     }
 
+    /// Lets the old one come back when the way in was cut.
+    #[must_use]
+    pub fn guarded(mut self) -> Self {
+        self.guarded = true;
+        self
+    }
+
     /// Returns the content's SHA-256, hexadecimal.
     #[must_use]
     pub fn sha256(&self) -> String {
@@ -88,7 +104,9 @@ impl File {
     pub fn changes(&self, facts: &Facts) -> Vec<Change> {
         let resource = format!("file {}", self.path);
         let Some(seen) = facts.files.get(&self.path) else {
-            return vec![Change::shell(resource, "create", self.script()).because(vec![self.diff("")])];
+            let undo = self.guarded.then(|| Script::new().line(Command::new("rm").args(["-f", &self.path])));
+            let create = Change::shell(resource, "create", self.script());
+            return vec![create.because(vec![self.diff("")]).undone_by(undo)];
         };
         let mut differences = Vec::new();
         if seen.sha256 != self.sha256() {
@@ -101,7 +119,12 @@ impl File {
             return Vec::new();
         }
         let summary = differences.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
-        vec![Change::shell(resource, &summary, self.script()).because(differences)]
+        // What is no text is not ocp2's, and what was there is not known.
+        let old = seen.text.as_ref().filter(|_| self.guarded).map(|text| {
+            let old = Self { content: text.clone(), mode: seen.mode, check: None, ..self.clone() };
+            old.script()
+        });
+        vec![Change::shell(resource, &summary, self.script()).because(differences).undone_by(old)]
     }
 
     fn diff(&self, seen: &str) -> Detail {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     command::{Command, Script, quote},
     resource::{Change, Detail, Facts, File, Questions},
+    secret::Secret,
 };
 
 /// A table of family inet, loaded from a file that replaces it in one transaction.
@@ -32,23 +33,42 @@ impl NftTable {
     /// Returns the changes from `facts` to this table.
     #[must_use]
     pub fn changes(&self, facts: &Facts) -> Vec<Change> {
-        let resource = format!("nftables table inet {}", self.name);
+        let load = |summary: &str| {
+            let resource = format!("nftables table inet {}", self.name);
+            Change::shell(resource, summary, self.script()).undone_by(Some(self.undo(facts)))
+        };
         let Some(listing) = facts.nft_tables.get(&self.name) else {
-            return vec![Change::shell(resource, "load", self.script())];
+            return vec![load("load")];
         };
         let (digest, kept) =
             facts.text(&self.loaded).and_then(|text| text.split_once('\n')).unwrap_or_default();
         if digest != self.digest_line() {
-            return vec![Change::shell(resource, "load anew", self.script())];
+            return vec![load("load anew")];
         }
         if kept.trim() == listing.trim() {
             return Vec::new();
         }
         let diff = Detail::diff(&format!("table inet {}", self.name), listing, kept);
-        vec![Change::shell(resource, "mend what was changed by hand", self.script()).because(vec![diff])]
+        vec![load("mend what was changed by hand").because(vec![diff])]
+    }
+
+    /// Returns the source that loads in one transaction what was seen, or nothing, and forgets the load.
+    fn undo(&self, facts: &Facts) -> Script {
+        let name = &self.name;
+        let seen = facts.nft_tables.get(name).map_or("", String::as_str);
+        let rules = format!("table inet {name}\ndelete table inet {name}\n{seen}");
+        let kept = quote(&self.loaded);
+        let script = Script::new().feed(&Secret::new(rules), &Command::new("nft").args(["-f", "-"]));
+        match facts.text(&self.loaded) {
+            None => script.line(format_args!("rm -f {kept}")),
+            Some(text) => script.line(format_args!("printf %s {} > {kept}", quote(text))),
+        }
     }
 
     /// Returns the source that loads the table and keeps how it reads.
+    ///
+    /// The digest is taken of the file that is loaded: at boot, or when a phase
+    /// before loads the table too, that may still be the older one.
     fn script(&self) -> Script {
         let kept = quote(&self.loaded);
         let folder = self.loaded.rsplit_once('/').map_or("/", |(folder, _)| folder);
@@ -56,8 +76,8 @@ impl NftTable {
             .line(Command::new("nft").args(["-f", &self.file.path]))
             .line(format_args!("[ -d {0} ] || install -d -m 755 {0}", quote(folder)))
             .line(format_args!(
-                "{{ echo {}; nft -s list table inet {}; }} > {kept}.ocp2-new",
-                quote(&self.digest_line()),
+                "{{ echo \"# $(sha256sum < {} | cut -c 1-64)\"; nft -s list table inet {}; }} > {kept}.ocp2-new",
+                quote(&self.file.path),
                 quote(&self.name)
             ))
             .line(format_args!("mv -f {kept}.ocp2-new {kept}"))

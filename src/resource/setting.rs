@@ -32,11 +32,19 @@ impl Setting {
         let summary = format!("{shown} → {}", self.value);
         vec![
             Change::shell(format!("setting {}", self.name), &summary, self.script())
-                .because(vec![difference]),
+                .because(vec![difference])
+                .undone_by(self.undo(seen)),
         ]
     }
 
-    /// Returns the source that keeps the old value, once, and sets the new one.
+    /// Returns the source that puts back the value seen, for a setting that was there before ocp2:
+    /// those of ocp2's own links lead nowhere yet.
+    fn undo(&self, seen: Option<&str>) -> Option<Script> {
+        let seen = self.before.as_ref().and(seen)?;
+        Some(Script::new().line(format_args!("echo {} > {}", quote(seen), quote(&path(&self.name)))))
+    }
+
+    /// Returns the source that keeps the old value, once and whole, and sets the new one.
     fn script(&self) -> Script {
         let path = quote(&path(&self.name));
         let script = match &self.before {
@@ -44,7 +52,7 @@ impl Setting {
             Some(folder) => {
                 let kept = quote(&format!("{folder}/{}", self.name.replace('/', ":")));
                 Script::new().line(format_args!(
-                    "[ -e {kept} ] || {{ install -d -m 755 {}; cat {path} > {kept}; }}",
+                    "[ -e {kept} ] || {{ install -d -m 755 {}; cat {path} > {kept}.ocp2-new; mv -f {kept}.ocp2-new {kept}; }}",
                     quote(folder)
                 ))
             }

@@ -134,12 +134,12 @@ impl Unit {
         vec![Change::shell(format!("unit {}", self.name), &summary, script).because(differences)]
     }
 
-    /// Returns the source that keeps a foreign unit's present state, once.
+    /// Returns the source that keeps a foreign unit's present state, once and whole.
     fn keep(&self) -> Script {
         let Some(folder) = &self.before else { return Script::new() };
         let (kept, name) = (quote(&format!("{folder}/{}", self.name)), quote(&self.name));
         Script::new().line(format_args!(
-            "[ -e {kept} ] || {{ install -d -m 755 {}; {{ systemctl is-enabled {name} || true; systemctl is-active {name} || true; }} > {kept} 2>/dev/null; }}",
+            "[ -e {kept} ] || {{ install -d -m 755 {}; {{ systemctl is-enabled {name} || true; systemctl is-active {name} || true; }} 2>/dev/null > {kept}.ocp2-new; mv -f {kept}.ocp2-new {kept}; }}",
             quote(folder)
         ))
     }

@@ -42,7 +42,7 @@ impl Volume {
             let advice =
                 "a disk is never shrunk: give the size it has in the inventory, or delete the VM first";
             let action = Action::Manual(advice.into());
-            return vec![Change { resource, summary, details: vec![difference], action }];
+            return vec![Change { resource, summary, details: vec![difference], action, undo: None }];
         }
         let call =
             Call::GrowVolume { pool: self.pool.clone(), volume: self.name.clone(), capacity: self.capacity };

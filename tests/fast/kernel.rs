@@ -237,6 +237,53 @@ fn what_is_changed_by_hand_is_named_and_mended() {
 }
 
 #[test]
+fn what_could_cut_the_way_in_can_be_undone() {
+    let cluster = inventories::cluster(&inventories::path("two-hosts"));
+    let wanted = Wanted::new(&cluster, 0);
+    let probe = bringup::questions(&cluster, 0).unwrap().script();
+    let here = |answer: &str| Facts::read(answer).unwrap();
+    let changes = |facts: &Facts| -> Vec<Change> {
+        let resources = wanted.resources.iter().filter(|resource| needs_only_a_kernel(resource));
+        resources.flat_map(|resource| resource.changes(facts).unwrap()).collect()
+    };
+    // A fresh host, and one whose rules and settings were changed by hand.
+    let fresh = || wanted.machine();
+    let used = || {
+        let drift =
+            "nft flush chain inet ocp2_ocp forward; nft add set inet ocp2_ocp mine '{ type ipv4_addr; }'
+                     echo 0 > /proc/sys/net/ipv4/ip_forward; echo '# mine' >> /etc/ocp2/ocp/nftables.nft";
+        fresh().step("changes", &wanted.source(needs_only_a_kernel)).step("drift", drift)
+    };
+    for machine in [&fresh as &dyn Fn() -> _, &used] {
+        let before = here(&machine().step("before", probe.source()).run().outcome("before").stdout);
+        let made = changes(&before);
+        let undos: Vec<&Change> = made.iter().rev().filter(|change| change.undo.is_some()).collect();
+        let named = |name: &str| undos.iter().any(|change| change.resource.contains(name));
+        assert!(named("nftables table") && named("ip_forward") && named("nftables.nft"), "{undos:#?}");
+        let undo: String = undos
+            .iter()
+            .flat_map(|change| &change.undo)
+            .map(|undo| format!("( {} )\n", undo.source()))
+            .collect();
+        let done = machine()
+            .step("made", &made.iter().map(source).collect::<String>())
+            .step("undone", &undo)
+            .step("after", probe.source())
+            .run();
+        assert_eq!(done.outcome("made").status, 0, "{:#?}", done.outcome("made"));
+        assert_eq!(done.outcome("undone").quiet("the undoing"), "");
+        let after = here(&done.outcome("after").stdout);
+        assert_eq!(before.nft_tables, after.nft_tables);
+        for change in undos {
+            let again = changes(&after);
+            let same = again.iter().find(|again| again.resource == change.resource);
+            let same = same.unwrap_or_else(|| panic!("{} was not undone", change.resource));
+            assert_eq!((&same.summary, &same.details), (&change.summary, &change.details));
+        }
+    }
+}
+
+#[test]
 fn taking_down_leaves_nothing() {
     on_a_host_of_each(|wanted| {
         let cluster = &wanted.cluster;

@@ -41,15 +41,35 @@ pub struct Run {
 pub fn stage() -> Stage {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     READY.get_or_init(|| {
-        run(Command::new(ocp2()).args(["lab", "down"]), "").succeeds();
-        run(Command::new(ocp2()).args(["lab", "up"]), "").succeeds();
+        lab_command(&["down"]);
+        lab_command(&["up"]);
     });
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stage");
+    // Labs side by side share the build's folder.
+    let name = lab().replace("/var/lib/", "stage-");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&folder).unwrap();
     Stage { _turn: turn, folder }
 }
 
+/// Runs `ocp2 lab`; a lab beside this one may be at work with the same machine for a moment.
+fn lab_command(arguments: &[&str]) {
+    let begin = Instant::now();
+    loop {
+        let done = run(Command::new(ocp2()).arg("lab").args(arguments), "");
+        if !done.stderr.contains("command is at work") || begin.elapsed() > Duration::from_secs(120) {
+            done.succeeds();
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 impl Stage {
+    /// Switches a host off without a warning, and on again.
+    pub fn power_cycle(&self, host: &str) {
+        lab_command(&["reboot", host, "--pull-plug"]);
+    }
+
     /// Writes an inventory: the shipped one for the lab with some of its text replaced.
     pub fn inventory(&self, name: &str, replace: &[(&str, &str)]) -> String {
         let mut text =

@@ -1,0 +1,195 @@
+//! A run that is cut off anywhere, however: the same command carries on, nothing twice and nothing lost.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::Child,
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    footprint::{footprint, same},
+    stage::{Run, Stage, stage},
+};
+
+/// At how many moments of a run it is killed.
+const KILLS: u32 = 30;
+
+/// What a cut-off run is measured by.
+struct Undisturbed {
+    /// The hosts without anything of ocp2's.
+    clean: Vec<String>,
+    /// The hosts after a run that nobody disturbed.
+    done: Vec<String>,
+    /// How long that run took.
+    took: Duration,
+}
+
+static UNDISTURBED: OnceLock<Undisturbed> = OnceLock::new();
+
+/// Takes everything down; returns the inventory, and what an undisturbed run of this lab is like.
+fn undisturbed(stage: &Stage) -> (String, &'static Undisturbed) {
+    let inventory = stage.inventory("interruption.yaml", &[]);
+    stage.ocp2(&["down", "--yes", &inventory]).succeeds();
+    let undisturbed = UNDISTURBED.get_or_init(|| Undisturbed::run(stage, &inventory));
+    (inventory, undisturbed)
+}
+
+impl Undisturbed {
+    fn run(stage: &Stage, inventory: &str) -> Self {
+        let clean = footprint(stage, false);
+        let begin = Instant::now();
+        up(stage, inventory).succeeds();
+        let took = begin.elapsed();
+        let done = footprint(stage, true);
+        stage.ocp2(&["down", "--yes", inventory]).succeeds();
+        Self { clean, done, took }
+    }
+
+    /// Lets the same command carry on and demands the end of an undisturbed run.
+    fn carries_on(&self, stage: &Stage, inventory: &str, when: &str) {
+        let run = up(stage, inventory);
+        assert_eq!(run.status, 0, "{when}: {}", run.stderr);
+        let again = stage.ocp2(&["up", "--until", "balancer", "-o", "json", inventory]).succeeds().json();
+        assert_eq!(again["changed"], 0, "{when}: {again}");
+        same(&self.done, &footprint(stage, true), when);
+    }
+
+    /// Demands that `down` leaves nothing.
+    fn ends(&self, stage: &Stage, inventory: &str) {
+        stage.ocp2(&["down", "--yes", inventory]).succeeds();
+        same(&self.clean, &footprint(stage, false), "after down");
+    }
+}
+
+fn up(stage: &Stage, inventory: &str) -> Run {
+    stage.ocp2(&["up", "--until", "balancer", inventory])
+}
+
+/// A run under way, up to a line that it says.
+pub struct UnderWay {
+    pub child: Child,
+    said: String,
+    lines: BufReader<std::process::ChildStderr>,
+}
+
+impl UnderWay {
+    pub fn until(stage: &Stage, inventory: &str, text: &str) -> Self {
+        let mut child = stage.start(&["up", "--until", "balancer", inventory]);
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains(text) {
+            assert_ne!(lines.read_line(&mut said).unwrap(), 0, "{said}");
+        }
+        Self { child, said, lines }
+    }
+
+    pub fn end(mut self) -> Run {
+        self.lines.read_to_string(&mut self.said).unwrap();
+        let status = self.child.wait().unwrap().code().unwrap_or(-1);
+        Run { status, stdout: String::new(), stderr: self.said }
+    }
+}
+
+/// Plugs the cable of a place in or out, at the internet's end.
+fn cable(stage: &Stage, place: &str, plugged: bool) {
+    let state = if plugged { "up" } else { "down" };
+    stage.at("internet", &format!("ip link set to-{place} {state}")).succeeds();
+}
+
+#[test]
+fn a_killed_run_is_carried_on_wherever_it_was() {
+    let stage = stage();
+    let (inventory, undisturbed) = undisturbed(&stage);
+    let mut killed = 0;
+    for kill in 0..KILLS {
+        let moment = undisturbed.took * (2 * kill + 1) / (2 * KILLS);
+        let mut child = stage.start(&["up", "--until", "balancer", &inventory]);
+        thread::sleep(moment);
+        child.kill().unwrap();
+        killed += u32::from(child.wait().unwrap().code().is_none());
+        let when = format!("killed after {moment:?} of {:?}", undisturbed.took);
+        let run = up(&stage, &inventory);
+        assert_eq!(run.status, 0, "{when}: {}", run.stderr);
+        let (plan, done) = thread::scope(|scope| {
+            let done = scope.spawn(|| footprint(&stage, true));
+            let plan = stage.ocp2(&["plan", "--check", "-o", "json", &inventory]).json();
+            (plan, done.join().unwrap())
+        });
+        let differs = |change: &&serde_json::Value| change["phase"].as_str().is_some_and(before_machines);
+        let changes = plan["changes"].as_array().unwrap();
+        assert!(changes.iter().any(|change| change["phase"] == "machines"), "{when}: {plan:#}");
+        let left: Vec<_> = changes.iter().filter(differs).collect();
+        assert!(left.is_empty(), "{when}: {left:#?}");
+        same(&undisturbed.done, &done, &when);
+        stage.ocp2(&["down", "--yes", &inventory]).succeeds();
+    }
+    assert!(killed >= KILLS - 4, "only {killed} runs were still at work when they were killed");
+    undisturbed.ends(&stage, &inventory);
+}
+
+fn before_machines(phase: &str) -> bool {
+    ["hosts", "overlay", "nat", "names", "balancer"].contains(&phase)
+}
+
+#[test]
+fn a_network_that_is_gone_for_20_s_is_sat_out() {
+    let stage = stage();
+    let (inventory, undisturbed) = undisturbed(&stage);
+    let run = UnderWay::until(&stage, &inventory, "bm2 [4/11]");
+    cable(&stage, "bm2", false);
+    thread::sleep(Duration::from_secs(20));
+    cable(&stage, "bm2", true);
+    run.end().succeeds();
+    undisturbed.carries_on(&stage, &inventory, "after the network was gone");
+    undisturbed.ends(&stage, &inventory);
+}
+
+#[test]
+fn a_connection_that_is_cut_is_named_and_the_next_run_carries_on() {
+    let stage = stage();
+    let (inventory, undisturbed) = undisturbed(&stage);
+    let run = UnderWay::until(&stage, &inventory, "names  ");
+    stage
+        .at(
+            "bm1",
+            "kill -9 $(ss -Htnp state established sport = 22 | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u)",
+        )
+        .succeeds();
+    run.end().ends(4).says("bm1: the connection was lost");
+    undisturbed.carries_on(&stage, &inventory, "after the connection was cut");
+    undisturbed.ends(&stage, &inventory);
+}
+
+#[test]
+fn a_host_that_loses_its_power_is_carried_on_with() {
+    let stage = stage();
+    let (inventory, undisturbed) = undisturbed(&stage);
+    let run = UnderWay::until(&stage, &inventory, "names  ");
+    stage.power_cycle("bm2");
+    run.end().ends(4).says("bm2: ");
+    undisturbed.carries_on(&stage, &inventory, "after the power cut");
+    undisturbed.ends(&stage, &inventory);
+}
+
+#[test]
+fn a_full_disk_is_named_and_once_there_is_room_the_run_carries_on() {
+    let stage = stage();
+    let (inventory, undisturbed) = undisturbed(&stage);
+    for (folder, named) in [("/etc/ocp2", "/etc/ocp2/ocp/"), ("/var/lib/ocp2", "setting net.ipv4.ip_forward")]
+    {
+        stage
+            .at("bm1", &format!("mkdir {folder} && mount -t tmpfs -o size=64k none {folder} && ! dd if=/dev/zero of={folder}/filler 2>/dev/null"))
+            .succeeds();
+        let full = up(&stage, &inventory);
+        stage.at("bm1", &format!("rm {folder}/filler")).succeeds();
+        full.ends(5).says("No space left on device").says(named).says("hint: mend the cause");
+        let run = up(&stage, &inventory);
+        assert_eq!(run.status, 0, "{folder}: {}", run.stderr);
+        same(&undisturbed.done, &footprint(&stage, true), folder);
+        stage.ocp2(&["down", "--yes", &inventory]).succeeds();
+        stage.at("bm1", &format!("umount {folder} && rmdir {folder}")).succeeds();
+    }
+    undisturbed.ends(&stage, &inventory);
+}
