@@ -23,7 +23,7 @@ pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Ve
         wanted.push(Resource::File(network_manager));
     }
     wanted.extend(links);
-    let unit = unit_file(cluster, &place, &script)?;
+    let unit = unit_file(cluster, &place, &script, facts)?;
     let runs = Reload { started: Stamp::of(place.run("overlay.started"), &[&unit, &script]), loaded: None };
     wanted.extend([
         Resource::File(script),
@@ -156,12 +156,18 @@ struct UnitFile<'a> {
     cluster: &'a str,
     script: &'a str,
     stamp: String,
+    followed: Vec<&'static str>,
 }
 
-fn unit_file(cluster: &Cluster, place: &Place, script: &File) -> Result<File, render::Error> {
+fn unit_file(
+    cluster: &Cluster,
+    place: &Place,
+    script: &File,
+    facts: &Facts,
+) -> Result<File, render::Error> {
     let path = place.unit_file("overlay");
     let stamp =
         Stamp::naming(place.run("overlay.started"), vec![path.clone(), script.path.clone()]).command();
-    let values = UnitFile { cluster: &cluster.name, script: &script.path, stamp };
+    let values = UnitFile { cluster: &cluster.name, script: &script.path, stamp, followed: neighbours::followed(facts) };
     Ok(File::new(path, render::fill("overlay.service.j2", values)?))
 }

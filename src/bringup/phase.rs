@@ -1,7 +1,7 @@
 //! The list of phases, in the order of the story.
 
 use crate::{
-    bringup::{Place, balancer, gateway, hosts, machines, names, overlay},
+    bringup::{Place, balancer, gateway, hosts, machines, names, neighbours, overlay},
     cluster::Cluster,
     render,
     resource::{Facts, Firewall, Manager, Questions, Resource, System},
@@ -124,9 +124,8 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
             }
         }
     }
-    questions.units.extend(
-        ["NetworkManager", "docker", "firewalld", "nftables", "ufw"].map(|name| format!("{name}.service")),
-    );
+    questions.units.insert("NetworkManager.service".into());
+    questions.units.extend(neighbours::UNITS.map(str::to_owned));
     questions.files.insert(place.network_manager_file());
     questions.files.extend([
         place.begun(),

@@ -9,6 +9,7 @@ mod dns;
 mod down;
 mod drift;
 mod install;
+mod neighbours;
 mod outside;
 mod packets;
 mod reboot;

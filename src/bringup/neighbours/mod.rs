@@ -12,7 +12,7 @@ use crate::{
     bringup::{Place, neighbours::traffic::Traffic},
     cluster::Cluster,
     render,
-    resource::{Change, Entries, Facts, Firewall, Resource},
+    resource::{Change, Entries, Facts, Firewall, Resource, UnitSeen},
 };
 
 /// Returns what is wanted in the firewalls that are at work.
@@ -30,6 +30,32 @@ pub(super) fn wanted(
         wanted.extend(firewalld::wanted(&place, &traffic)?);
     }
     Ok(wanted)
+}
+
+/// Units whose start may undo ours.
+pub(super) const UNITS: [&str; 6] = [
+    "nftables.service",
+    "netfilter-persistent.service",
+    "iptables.service",
+    "firewalld.service",
+    "ufw.service",
+    "docker.service",
+];
+
+/// Returns the units of this host whose starts and stops the overlay follows.
+///
+/// Only one side of those that end each other: a start of firewalld is a stop
+/// of nftables.service, and a unit that follows both could do neither.
+pub(super) fn followed(facts: &Facts) -> Vec<&'static str> {
+    let seen = |name: &str| facts.units.get(name);
+    let firewalld = seen("firewalld.service").is_some_and(UnitSeen::is_active);
+    let ended = |name: &str| match name {
+        "nftables.service" | "netfilter-persistent.service" | "iptables.service" => firewalld,
+        "firewalld.service" => !firewalld,
+        _ => false,
+    };
+    let there = |name: &str| seen(name).is_some_and(|unit| unit.is_active() || unit.file == "enabled");
+    UNITS.into_iter().filter(|name| there(name) && !ended(name)).collect()
 }
 
 /// Returns the entries that nobody but our boot script makes again: iptables forgets.
