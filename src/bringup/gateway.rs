@@ -26,11 +26,7 @@ struct Rules<'a> {
     peers6: Vec<String>,
 }
 
-pub(super) fn wanted(
-    cluster: &Cluster,
-    host: usize,
-    facts: &Facts,
-) -> Result<Vec<Resource>, render::Error> {
+pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Vec<Resource>, render::Error> {
     let table = table(cluster, host)?;
     let mut wanted = vec![Resource::File(table.file.clone()), Resource::NftTable(table)];
     wanted.extend(neighbours::wanted(cluster, host, facts)?);

@@ -159,15 +159,15 @@ struct UnitFile<'a> {
     followed: Vec<&'static str>,
 }
 
-fn unit_file(
-    cluster: &Cluster,
-    place: &Place,
-    script: &File,
-    facts: &Facts,
-) -> Result<File, render::Error> {
+fn unit_file(cluster: &Cluster, place: &Place, script: &File, facts: &Facts) -> Result<File, render::Error> {
     let path = place.unit_file("overlay");
     let stamp =
         Stamp::naming(place.run("overlay.started"), vec![path.clone(), script.path.clone()]).command();
-    let values = UnitFile { cluster: &cluster.name, script: &script.path, stamp, followed: neighbours::followed(facts) };
+    let values = UnitFile {
+        cluster: &cluster.name,
+        script: &script.path,
+        stamp,
+        followed: neighbours::followed(facts),
+    };
     Ok(File::new(path, render::fill("overlay.service.j2", values)?))
 }

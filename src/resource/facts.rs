@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::resource::{
-    FdbSeen, FileSeen, Firewall, LinkSeen, PackageSeen, SocketSeen, System, UnitSeen, entries, fdb, file, firewall,
-    hypervisor,
+    FdbSeen, FileSeen, Firewall, LinkSeen, PackageSeen, SocketSeen, System, UnitSeen, entries, fdb, file,
+    firewall, hypervisor,
     link::{self, RouteSeen},
     nft_table, package, setting, socket, system, unit,
 };

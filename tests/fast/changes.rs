@@ -23,8 +23,8 @@ use std::{
 use ocp2::{
     command::Command,
     resource::{
-        Action, Bridge, Change, Detail, Domain, Entries, Facts, File, KvmProof, Listener, Manager, NftTable, Package,
-        Peers, Pool, Questions, Reload, Resource, Setting, Stamp, Unit, Volume, Vxlan, hypervisor,
+        Action, Bridge, Change, Detail, Domain, Entries, Facts, File, KvmProof, Listener, Manager, NftTable,
+        Package, Peers, Pool, Questions, Reload, Resource, Setting, Stamp, Unit, Volume, Vxlan, hypervisor,
     },
 };
 use serde::Deserialize;

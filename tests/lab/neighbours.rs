@@ -147,9 +147,14 @@ fn nothing_differs(stage: &Stage, inventory: &str) {
 
 #[test]
 fn docker_that_forwards_nothing_but_its_own() {
-    let stage = with(&["docker.io"], "systemctl is-active docker && iptables -S | grep -x -e '-P FORWARD DROP'");
+    let stage =
+        with(&["docker.io"], "systemctl is-active docker && iptables -S | grep -x -e '-P FORWARD DROP'");
     let filtered = stage.at("bm1", "cat /proc/sys/net/bridge/bridge-nf-call-iptables").succeeds();
-    assert_eq!(filtered.stdout.trim(), "1", "bridged frames do not pass iptables here: the test proves little");
+    assert_eq!(
+        filtered.stdout.trim(),
+        "1",
+        "bridged frames do not pass iptables here: the test proves little"
+    );
     get_on(
         &stage,
         &["systemctl restart docker", "systemctl stop docker.socket docker && systemctl start docker"],
@@ -189,10 +194,7 @@ fn nftables_that_flushes_everything_when_it_starts() {
         &[],
         "grep -x 'flush ruleset' /etc/nftables.conf && systemctl enable nftables && systemctl start nftables",
     );
-    get_on(
-        &stage,
-        &["systemctl restart nftables", "systemctl stop nftables && systemctl start nftables"],
-    );
+    get_on(&stage, &["systemctl restart nftables", "systemctl stop nftables && systemctl start nftables"]);
 }
 
 #[test]
@@ -213,7 +215,10 @@ fn other_services_of_the_kind_we_run() {
         HOSTS.map(|host| stage.at(host, show).succeeds().stdout)
     };
     let before = pids();
-    get_on(&stage, &["systemctl restart haproxy dnsmasq && virsh -q net-destroy default && virsh -q net-start default"]);
+    get_on(
+        &stage,
+        &["systemctl restart haproxy dnsmasq && virsh -q net-destroy default && virsh -q net-start default"],
+    );
     let after = pids();
     // The test restarted them, ocp2 must not: which process it is may differ, the rest may not.
     let steady = |text: &str| text.lines().filter(|line| !line.starts_with("MainPID")).collect::<String>();

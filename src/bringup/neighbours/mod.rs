@@ -16,13 +16,10 @@ use crate::{
 };
 
 /// Returns what is wanted in the firewalls that are at work.
-pub(super) fn wanted(
-    cluster: &Cluster,
-    host: usize,
-    facts: &Facts,
-) -> Result<Vec<Resource>, render::Error> {
+pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Vec<Resource>, render::Error> {
     let (place, traffic) = (Place::of(cluster), Traffic::of(cluster, host, facts));
-    let mut wanted: Vec<Resource> = at_boot(cluster, host, facts).map(Resource::Entries).into_iter().collect();
+    let mut wanted: Vec<Resource> =
+        at_boot(cluster, host, facts).map(Resource::Entries).into_iter().collect();
     if facts.firewalls.contains(&Firewall::Ufw) {
         wanted.push(Resource::Entries(ufw::entries(&place, &traffic)));
     }

@@ -58,11 +58,8 @@ impl Traffic {
         let others = cluster.hosts.iter().enumerate().filter(|(index, _)| *index != host);
         let peer = |address: IpAddr| Peer { address, local: this.underlay.address, family: family(address) };
         let routes = facts.routes.iter().map(|route| route.dev.clone()).filter(|dev| !dev.is_empty());
-        let outward = if network.nat {
-            routes.chain(this.underlay.device.clone()).collect()
-        } else {
-            BTreeSet::new()
-        };
+        let outward =
+            if network.nat { routes.chain(this.underlay.device.clone()).collect() } else { BTreeSet::new() };
         Self {
             cluster: cluster.name.clone(),
             bridge: network.bridge.clone(),
