@@ -224,3 +224,24 @@ fn other_services_of_the_kind_we_run() {
     let steady = |text: &str| text.lines().filter(|line| !line.starts_with("MainPID")).collect::<String>();
     assert_eq!(before.map(|text| steady(&text)), after.map(|text| steady(&text)));
 }
+
+#[test]
+fn network_manager_that_has_the_nic() {
+    // It takes every veth for a NIC where no udev says otherwise; the probes' are not what is tried.
+    let stage = with(
+        &["network-manager"],
+        r#"
+        set -e
+        address=$(ip -4 -br address show dev ens34f0 | awk '{print $3}')
+        printf '[keyfile]\nunmanaged-devices=interface-name:probe\n' > /etc/NetworkManager/conf.d/probe.conf
+        systemctl reload NetworkManager
+        nmcli connection add type ethernet ifname ens34f0 con-name own ipv4.method manual \
+            ipv4.addresses "$address" ipv4.gateway 192.0.2.1 ipv6.method link-local
+        nmcli connection up own
+        nmcli -t -f DEVICE,STATE,CONNECTION device | grep -x ens34f0:connected:own
+        # As after a boot, where anything that waits for the network has reached this.
+        systemctl start network-online.target
+        "#,
+    );
+    get_on(&stage, &["systemctl restart NetworkManager && nmcli -w 20 connection up own"]);
+}
