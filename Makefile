@@ -11,7 +11,7 @@ PACKAGES := build-essential cmake pkg-config libvirt-dev ca-certificates curl \
   mmdebstrap systemd-container iproute2 nftables openssh-client openssh-server \
   dnsmasq-base haproxy libvirt-clients libxml2-utils python3 procps sudo util-linux
 
-.PHONY: demo test check lab-up lab-down setup release toolchain
+.PHONY: demo test test-full check lab-up lab-down setup release toolchain
 
 # The main job: two hosts, six VMs, one command.
 demo: setup release
@@ -26,8 +26,12 @@ demo: setup release
 test: setup check
 	$(CARGO) test --locked
 	$(CARGO) test --locked --no-run --test lab
-	status=0; $(SUDO) env "PATH=$$PATH" $(CARGO) test --locked --test lab -- --test-threads=1 || status=$$?; \
+	status=0; $(SUDO) env "PATH=$$PATH" OCP2_KILLS=$$OCP2_KILLS $(CARGO) test --locked --test lab -- --test-threads=1 || status=$$?; \
 	  $(SUDO) target/debug/ocp2 lab down; exit $$status
+
+# As `test`, and a run is killed at 30 different moments.
+test-full: export OCP2_KILLS = 30
+test-full: test
 
 # Format and lints.
 check: toolchain

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::{
-    bringup::Place,
+    bringup::{Place, neighbours},
     cluster::Cluster,
     command::Command,
     render,
-    resource::{File, NftTable, Resource},
+    resource::{Facts, File, NftTable, Resource},
 };
 
 /// What the template asks for.
@@ -26,9 +26,11 @@ struct Rules<'a> {
     peers6: Vec<String>,
 }
 
-pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, render::Error> {
+pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Vec<Resource>, render::Error> {
     let table = table(cluster, host)?;
-    Ok(vec![Resource::File(table.file.clone()), Resource::NftTable(table)])
+    let mut wanted = vec![Resource::File(table.file.clone()), Resource::NftTable(table)];
+    wanted.extend(neighbours::wanted(cluster, host, facts)?);
+    Ok(wanted)
 }
 
 /// Returns the table of one host: only its peers may send it tunnel packets.

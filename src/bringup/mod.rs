@@ -12,6 +12,7 @@ mod image;
 pub mod installer_inputs;
 mod machines;
 mod names;
+mod neighbours;
 mod overlay;
 mod phase;
 mod place;

@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::{
-    bringup::{Place, gateway},
+    bringup::{Place, gateway, neighbours},
     cluster::{Cluster, Host},
     render,
     resource::{Action, Bridge, Change, Facts, File, Peers, Reload, Resource, Setting, Stamp, Unit, Vxlan},
@@ -15,7 +15,7 @@ use crate::{
 pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Vec<Resource>, render::Error> {
     let place = Place::of(cluster);
     let links = links(cluster, host, &place);
-    let script = boot_script(cluster, host, &place, &links)?;
+    let script = boot_script(cluster, host, &links, facts)?;
     let (settings, network_manager) =
         (settings_file(cluster, host, &place), network_manager_file(cluster, &place));
     let mut wanted = vec![Resource::File(settings)];
@@ -23,7 +23,7 @@ pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Ve
         wanted.push(Resource::File(network_manager));
     }
     wanted.extend(links);
-    let unit = unit_file(cluster, &place, &script)?;
+    let unit = unit_file(cluster, &place, &script, facts)?;
     let runs = Reload { started: Stamp::of(place.run("overlay.started"), &[&unit, &script]), loaded: None };
     wanted.extend([
         Resource::File(script),
@@ -108,16 +108,17 @@ struct BootScript<'a> {
     links: String,
     nft_file: String,
     table: String,
+    entries: String,
 }
 
 /// Renders the script that runs at boot: the changes from nothing to what is wanted.
 fn boot_script(
     cluster: &Cluster,
     host: usize,
-    place: &Place,
     links: &[Resource],
+    facts: &Facts,
 ) -> Result<File, render::Error> {
-    let nothing = Facts::default();
+    let (place, nothing) = (Place::of(cluster), Facts::default());
     // What a setting was before was kept by the run that first changed it.
     let links: Vec<Resource> = links
         .iter()
@@ -131,12 +132,14 @@ fn boot_script(
         let changes = resource.changes(&nothing).unwrap_or_default();
         changes.iter().filter_map(shell_source).collect::<String>()
     };
+    let entries = neighbours::at_boot(cluster, host, facts).map(Resource::Entries);
     let table = Resource::NftTable(gateway::table(cluster, host)?);
     let values = BootScript {
         cluster: &cluster.name,
         links: links.iter().map(source).collect::<String>().trim_end().to_owned(),
         nft_file: place.etc("nftables.nft"),
         table: source(&table).trim_end().to_owned(),
+        entries: entries.iter().map(source).collect::<String>().trim_end().to_owned(),
     };
     Ok(File::new(place.etc("overlay.sh"), render::fill("overlay.sh.j2", values)?).executable())
 }
@@ -153,12 +156,18 @@ struct UnitFile<'a> {
     cluster: &'a str,
     script: &'a str,
     stamp: String,
+    followed: Vec<&'static str>,
 }
 
-fn unit_file(cluster: &Cluster, place: &Place, script: &File) -> Result<File, render::Error> {
+fn unit_file(cluster: &Cluster, place: &Place, script: &File, facts: &Facts) -> Result<File, render::Error> {
     let path = place.unit_file("overlay");
     let stamp =
         Stamp::naming(place.run("overlay.started"), vec![path.clone(), script.path.clone()]).command();
-    let values = UnitFile { cluster: &cluster.name, script: &script.path, stamp };
+    let values = UnitFile {
+        cluster: &cluster.name,
+        script: &script.path,
+        stamp,
+        followed: neighbours::followed(facts),
+    };
     Ok(File::new(path, render::fill("overlay.service.j2", values)?))
 }

@@ -1,10 +1,10 @@
 //! The list of phases, in the order of the story.
 
 use crate::{
-    bringup::{Place, balancer, gateway, hosts, machines, names, overlay},
+    bringup::{Place, balancer, gateway, hosts, machines, names, neighbours, overlay},
     cluster::Cluster,
     render,
-    resource::{Facts, Manager, Questions, Resource, System},
+    resource::{Facts, Firewall, Manager, Questions, Resource, System},
 };
 
 /// One phase of a bring-up.
@@ -90,7 +90,7 @@ impl Phase {
         match self {
             Self::Hosts => Ok(hosts::wanted(cluster, facts)),
             Self::Overlay => overlay::wanted(cluster, host, facts),
-            Self::Nat => gateway::wanted(cluster, host),
+            Self::Nat => gateway::wanted(cluster, host, facts),
             Self::Names => names::wanted(cluster, host),
             Self::Balancer => balancer::wanted(cluster, host),
             Self::Machines => machines::wanted(cluster, host, facts),
@@ -116,17 +116,16 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
     let place = Place::of(cluster);
     let mut questions = Questions::default();
     for manager in [Manager::Apt, Manager::Dnf] {
-        let facts =
-            Facts { system: System { manager: Some(manager), ..System::default() }, ..Facts::default() };
+        let system = System { manager: Some(manager), ..System::default() };
+        let facts = Facts { system, firewalls: Firewall::ALL.into(), ..Facts::default() };
         for phase in STORY {
             for resource in phase.wanted(cluster, host, &facts)? {
                 resource.ask(&mut questions);
             }
         }
     }
-    questions.units.extend(
-        ["NetworkManager", "docker", "firewalld", "nftables", "ufw"].map(|name| format!("{name}.service")),
-    );
+    questions.units.insert("NetworkManager.service".into());
+    questions.units.extend(neighbours::UNITS.map(str::to_owned));
     questions.files.insert(place.network_manager_file());
     questions.files.extend([
         place.begun(),

@@ -4,7 +4,7 @@
 //! worker that left the inventory is still this cluster's.
 
 use crate::{
-    bringup::Place,
+    bringup::{Place, neighbours},
     cluster::Cluster,
     command::{Command, Script, quote},
     resource::{
@@ -29,6 +29,7 @@ pub fn removal(cluster: &Cluster, facts: &Facts, removal: Removal) -> Vec<Change
     let mut changes = domains(&place, facts);
     changes.extend(storage(cluster, &place, facts, removal));
     changes.extend(units(&place, facts));
+    changes.extend(neighbours::removal(&place, facts));
     changes.extend(network(&place, facts));
     changes.extend(settings(&place, facts));
     changes.extend(foreign_units(&place, facts));

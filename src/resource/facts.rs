@@ -1,9 +1,10 @@
 //! All that one probe of a host has told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::resource::{
-    FdbSeen, FileSeen, LinkSeen, PackageSeen, SocketSeen, System, UnitSeen, fdb, file, hypervisor,
+    FdbSeen, FileSeen, Firewall, LinkSeen, PackageSeen, SocketSeen, System, UnitSeen, entries, fdb, file,
+    firewall, hypervisor,
     link::{self, RouteSeen},
     nft_table, package, setting, socket, system, unit,
 };
@@ -33,6 +34,10 @@ pub struct Facts {
     pub packages: BTreeMap<String, PackageSeen>,
     /// Tables of nftables that were asked for and exist: name → listing.
     pub nft_tables: BTreeMap<String, String>,
+    /// Firewalls that are at work.
+    pub firewalls: BTreeSet<Firewall>,
+    /// Our entries in those: the firewall's name → how they read.
+    pub entries: BTreeMap<String, String>,
     /// What libvirt told; `None` where there is no libvirt yet.
     pub hypervisor: Option<hypervisor::Seen>,
 }
@@ -89,6 +94,8 @@ impl Facts {
             units: unit::read(section("units")),
             packages: package::read(section("packages")),
             nft_tables: nft_table::read(section("nft")),
+            firewalls: firewall::read(section("firewalls")),
+            entries: entries::read(section("entries")),
             hypervisor: None,
         })
     }

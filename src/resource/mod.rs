@@ -8,9 +8,11 @@ mod bridge;
 mod change;
 mod conflict;
 mod domain;
+mod entries;
 mod facts;
 mod fdb;
 mod file;
+mod firewall;
 pub mod hypervisor;
 mod kvm;
 mod link;
@@ -29,9 +31,11 @@ pub use bridge::Bridge;
 pub use change::{Action, Change, Detail};
 pub use conflict::Conflict;
 pub use domain::{Domain, DomainShape};
+pub use entries::Entries;
 pub use facts::{Facts, FactsError};
 pub use fdb::{FdbSeen, Peers};
 pub use file::{File, FileSeen, sha256};
+pub use firewall::Firewall;
 pub use kvm::KvmProof;
 pub use link::{LinkSeen, RouteSeen};
 pub use nft_table::NftTable;
@@ -62,6 +66,8 @@ pub enum Resource {
     Peers(Peers),
     /// A table of nftables.
     NftTable(NftTable),
+    /// Entries of ours in a firewall that is not ours.
+    Entries(Entries),
     /// A systemd unit, enabled and running.
     Unit(Unit),
     /// Ports that must be free, or ours.
@@ -84,6 +90,7 @@ impl Resource {
             Self::File(it) => it.ask(questions),
             Self::Setting(it) => it.ask(questions),
             Self::NftTable(it) => it.ask(questions),
+            Self::Entries(it) => it.ask(questions),
             Self::Unit(it) => it.ask(questions),
             Self::KvmProof(it) => it.ask(questions),
             Self::Pool(it) => it.ask(questions),
@@ -106,6 +113,7 @@ impl Resource {
             Self::Vxlan(it) => it.changes(facts),
             Self::Peers(it) => Ok(it.changes(facts)),
             Self::NftTable(it) => Ok(it.changes(facts)),
+            Self::Entries(it) => Ok(it.changes(facts)),
             Self::Unit(it) => Ok(it.changes(facts)),
             Self::Listener(it) => it.changes(facts),
             Self::KvmProof(it) => Ok(it.changes(facts)),

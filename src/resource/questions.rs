@@ -1,10 +1,10 @@
 //! All that is asked of a host, each thing once, as one script.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::Script,
-    resource::{file, link, nft_table, package, setting, socket, system, unit},
+    resource::{entries, file, firewall, link, nft_table, package, setting, socket, system, unit},
 };
 
 /// What to ask of a host; asking twice is asking once.
@@ -24,6 +24,8 @@ pub struct Questions {
     pub packages: BTreeSet<String>,
     /// Tables of nftables (family inet).
     pub nft_tables: BTreeSet<String>,
+    /// Shell source that lists our entries in a firewall, by the firewall's name.
+    pub entries: BTreeMap<String, String>,
     /// Folders whose file system's room is asked.
     pub space: BTreeSet<String>,
     /// Storage pools whose volumes libvirt is asked for.
@@ -45,6 +47,8 @@ impl Questions {
             unit::ask(&self.units),
             package::ask(&self.packages),
             nft_table::ask(&self.nft_tables),
+            firewall::ask(),
+            entries::ask(&self.entries),
         ];
         sections.iter().fold(Script::new(), super::super::command::Script::line).line("echo @@end")
     }

@@ -121,7 +121,10 @@ impl Unit {
         } else if let Some(runs) = &self.runs {
             if !runs.started.is_as_wanted(facts) {
                 differences.extend(Detail::field("running", Some("an older configuration"), "this one"));
-                script = script.line(systemctl("restart"));
+                // What starts it may have changed with the unit file.
+                script = script
+                    .line(Command::new("systemctl").args(["reenable", "--quiet", &self.name]))
+                    .line(systemctl("restart"));
             } else if runs.loaded.as_ref().is_some_and(|loaded| !loaded.is_as_wanted(facts)) {
                 differences.extend(Detail::field("loaded", Some("an older configuration"), "this one"));
                 script = script.line(systemctl("reload"));

@@ -23,8 +23,8 @@ use std::{
 use ocp2::{
     command::Command,
     resource::{
-        Action, Bridge, Change, Detail, Domain, Facts, File, KvmProof, Listener, Manager, NftTable, Package,
-        Peers, Pool, Questions, Reload, Resource, Setting, Stamp, Unit, Volume, Vxlan, hypervisor,
+        Action, Bridge, Change, Detail, Domain, Entries, Facts, File, KvmProof, Listener, Manager, NftTable,
+        Package, Peers, Pool, Questions, Reload, Resource, Setting, Stamp, Unit, Volume, Vxlan, hypervisor,
     },
 };
 use serde::Deserialize;
@@ -64,6 +64,7 @@ enum Want {
     File { path: String, content: String, private: Option<bool>, check: Option<String> },
     Unit { name: String, before: Option<String>, started: Option<WantStamp>, loaded: Option<WantStamp> },
     Package { manager: String, names: Vec<String>, quiet: Vec<String>, record: String },
+    Entries { firewall: String, list: String, make: String, kept: String },
     NftTable { name: String, file: String, content: String, loaded: String },
     Listener { unit: String, sockets: Vec<(String, IpAddr, u16)> },
     Kvm { path: String },
@@ -188,6 +189,9 @@ impl Want {
                 let manager = if manager == "dnf" { Manager::Dnf } else { Manager::Apt };
                 Resource::Package(Package { manager, names, quiet, record })
             }
+            Self::Entries { firewall, list, make, kept } => {
+                Resource::Entries(Entries { firewall, list, make, kept })
+            }
             Self::NftTable { name, file, content, loaded } => {
                 Resource::NftTable(NftTable { name, file: File::new(file, content), loaded })
             }
@@ -262,7 +266,9 @@ impl Case {
         if let Resource::Listener(listener) = resource {
             questions.units.insert(listener.unit.clone());
         }
-        let asked: [(&BTreeSet<String>, Vec<&String>); 5] = [
+        let entries: BTreeSet<String> = questions.entries.keys().cloned().collect();
+        let asked: [(&BTreeSet<String>, Vec<&String>); 6] = [
+            (&entries, facts.entries.keys().collect()),
             (&questions.files, facts.files.keys().collect()),
             (&questions.units, facts.units.keys().collect()),
             (&questions.settings, facts.settings.keys().collect()),

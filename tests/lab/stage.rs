@@ -15,7 +15,11 @@ pub fn ocp2() -> String {
 
 /// Returns the folder of the lab's files; another lab than the usual one can be named, to test beside it.
 pub fn lab() -> String {
-    format!("/var/lib/{}", std::env::var("OCP2_LAB_NAME").unwrap_or_else(|_| "ocp2-lab".into()))
+    format!("/var/lib/{}", name().unwrap_or_else(|| "ocp2-lab".into()))
+}
+
+fn name() -> Option<String> {
+    std::env::var("OCP2_LAB_NAME").ok()
 }
 
 /// One test at a time: there is one lab.
@@ -27,6 +31,8 @@ pub struct Stage {
     _turn: MutexGuard<'static, ()>,
     /// Folder for inventories and credentials of this test.
     pub folder: PathBuf,
+    /// Name of a lab of its own, which ends with the turn; `None`: the one that all share.
+    apart: Option<String>,
 }
 
 /// What a command said and how it ended.
@@ -48,7 +54,30 @@ pub fn stage() -> Stage {
     let name = lab().replace("/var/lib/", "stage-");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    Stage { _turn: turn, folder }
+    Stage { _turn: turn, folder, apart: None }
+}
+
+/// Takes a turn with a fresh lab of its own, for a test that changes what the hosts are.
+pub fn apart(suffix: &str) -> Stage {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stage-{suffix}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let apart = Some(format!("{}{suffix}", name().unwrap_or_else(|| "ocp2lab".into())));
+    let stage = Stage { _turn: turn, folder, apart };
+    // One `ocp2 lab` at a time is at work on a machine, and this lab is not the only one.
+    let patience = Duration::from_secs(60);
+    stage.eventually(patience, || run(stage.command().args(["lab", "down"]), ""));
+    stage.eventually(patience, || run(stage.command().args(["lab", "up"]), ""));
+    stage
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if self.apart.is_some() {
+            // A failed test is what is to be told, not what came after it.
+            let _ = self.command().args(["lab", "down"]).output();
+        }
+    }
 }
 
 /// Runs `ocp2 lab`; a lab beside this one may be at work with the same machine for a moment.
@@ -70,11 +99,23 @@ impl Stage {
         lab_command(&["reboot", host, "--pull-plug"]);
     }
 
+    /// Returns ocp2 as it is called about this lab.
+    fn command(&self) -> Command {
+        let mut command = Command::new(ocp2());
+        command.envs(self.apart.iter().map(|name| ("OCP2_LAB_NAME", name)));
+        command
+    }
+
+    /// Returns the folder of the lab's files.
+    pub fn lab(&self) -> String {
+        self.apart.as_ref().map_or_else(lab, |name| format!("/var/lib/{name}"))
+    }
+
     /// Writes an inventory: the shipped one for the lab with some of its text replaced.
     pub fn inventory(&self, name: &str, replace: &[(&str, &str)]) -> String {
         let mut text =
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/inventories/lab.yaml")).unwrap();
-        text = text.replace("/var/lib/ocp2-lab", &lab());
+        text = text.replace("/var/lib/ocp2-lab", &self.lab());
         for (from, to) in replace {
             assert!(text.contains(from), "inventories/lab.yaml has no {from:?} any more");
             text = text.replace(from, to);
@@ -93,14 +134,14 @@ impl Stage {
 
     /// Runs ocp2 on the workstation.
     pub fn ocp2(&self, arguments: &[&str]) -> Run {
-        let mut command = Command::new(ocp2());
+        let mut command = self.command();
         command.args(["lab", "exec", "workstation", "--", &ocp2()]).args(arguments);
         run(&mut command, "")
     }
 
     /// Starts ocp2 on the workstation and leaves it running.
     pub fn start(&self, arguments: &[&str]) -> std::process::Child {
-        Command::new(ocp2())
+        self.command()
             .args(["lab", "exec", "workstation", "--", &ocp2()])
             .args(arguments)
             .stdin(Stdio::null())
@@ -112,13 +153,13 @@ impl Stage {
 
     /// Runs shell source at a place of the lab.
     pub fn at(&self, place: &str, source: &str) -> Run {
-        run(Command::new(ocp2()).args(["lab", "exec", place, "--", "bash", "-c", source]), "")
+        run(self.command().args(["lab", "exec", place, "--", "bash", "-c", source]), "")
     }
 
     /// Runs shell source in a VM, through the stand-in's test hook and the VM's own host.
     pub fn inside(&self, host: &str, address: &str, source: &str) -> Run {
         let call = format!("curl -sS -m 60 -D /dev/stderr --data-binary @- http://{address}:9999/");
-        let done = run(Command::new(ocp2()).args(["lab", "exec", host, "--", "sh", "-c", &call]), source);
+        let done = run(self.command().args(["lab", "exec", host, "--", "sh", "-c", &call]), source);
         let header = done
             .stderr
             .lines()
