@@ -17,6 +17,6 @@ answer() { # ADDRESS NAME PORT PATH
 }
 
 for address in 192.0.2.11 192.0.2.12; do
-  for _ in 1 2 3; do answer "$address" "$api" 6443 /readyz; done
+  for _ in 1 2 3 4 5 6; do answer "$address" "$api" 6443 /readyz; done | sort -u
   answer "$address" "${api/api./console-openshift-console.apps.}" 443 /
 done
