@@ -9,9 +9,9 @@ INVENTORY := inventories/lab.yaml
 # and the readers of what is rendered (haproxy, dnsmasq, nft, virt-xml-validate).
 PACKAGES := build-essential cmake pkg-config libvirt-dev ca-certificates curl \
   mmdebstrap systemd-container iproute2 nftables openssh-client openssh-server \
-  dnsmasq-base haproxy libvirt-clients libxml2-utils python3 procps sudo util-linux
+  dnsmasq-base haproxy libvirt-clients libxml2-utils python3 python3-venv procps sudo util-linux
 
-.PHONY: demo test test-full check lab-up lab-down setup release toolchain
+.PHONY: demo test test-full bench check lab-up lab-down setup release toolchain
 
 # The main job: two hosts, six VMs, one command.
 demo: setup release
@@ -32,6 +32,10 @@ test: setup check
 # As `test`, and a run is killed at 30 different moments.
 test-full: export OCP2_KILLS = 30
 test-full: test
+
+# What others take for the same work on the same hosts, and what many hosts take.
+bench: setup release
+	$(SUDO) bash tests/bench/bench.sh $(CURDIR)/target/release/ocp2 $(CURDIR)/target/bench
 
 # Format and lints.
 check: toolchain

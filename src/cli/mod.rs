@@ -98,6 +98,9 @@ fn run(global: &Global, command: Command) -> Result<(), Failure> {
 
 /// Runs a command that talks to hosts.
 fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    // A few sockets a host; the usual soft limit of 1024 is there for programs that use select().
+    // Where it cannot be raised, connecting says so.
+    let _ = rlimit::increase_nofile_limit(8192);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

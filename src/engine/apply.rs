@@ -47,7 +47,8 @@ impl Applier<'_> {
                 }
                 Action::Hypervisor(call) => {
                     self.tell(at, of, &changes[at]);
-                    if self.hypervisor.is_none() {
+                    // A daemon that was restarted or removed since has left us with a dead connection.
+                    if self.hypervisor.as_ref().is_none_or(Hypervisor::is_closed) {
                         *self.hypervisor = Some(self.session.hypervisor().await?);
                     }
                     if let Some(hypervisor) = &self.hypervisor {

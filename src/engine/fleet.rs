@@ -14,7 +14,7 @@ use crate::{
         lock::Lock,
         plan::plan,
     },
-    host::{self, Hypervisor, Keyring, Session, Target},
+    host::{Hypervisor, Keyring, Session, Target},
     resource::{Action, Change, Facts, Questions, Resource},
 };
 
@@ -228,37 +228,14 @@ impl Fleet {
 }
 
 impl Member {
-    /// Asks the host all its questions: one script, and libvirt at the same time.
+    /// Asks the host all its questions, in one script.
     async fn refresh(&mut self) -> Result<(), Error> {
         let script = self.questions.script();
         self.asked = jiff::Timestamp::now().as_second();
-        let pools: Vec<String> = self.questions.pools.iter().cloned().collect();
-        let session = self.session.clone();
-        let hypervisor = &mut self.hypervisor;
-        let machines = async {
-            // A daemon that was restarted or removed since has left us with a dead connection.
-            if let Some(found) = hypervisor.as_ref().filter(|found| !found.is_closed()) {
-                match found.seen(&pools).await {
-                    Err(_) if found.is_closed() => {}
-                    seen => return seen.map(Some),
-                }
-            }
-            *hypervisor = match session.hypervisor().await {
-                Ok(found) => Some(found),
-                Err(host::Error::HypervisorMissing { .. }) => None,
-                Err(error) => return Err(error),
-            };
-            match hypervisor {
-                Some(found) => found.seen(&pools).await.map(Some),
-                None => Ok(None),
-            }
-        };
-        let (output, seen) = tokio::join!(session.run(&script, |_| {}), machines);
-        let host = session.name();
-        let output = output?.checked(host, "the probe")?;
-        let facts =
+        let host = self.session.name();
+        let output = self.session.run(&script, |_| {}).await?.checked(host, "the probe")?;
+        self.facts =
             Facts::read(&output.text()).map_err(|source| Error::Facts { host: host.to_owned(), source })?;
-        self.facts = Facts { hypervisor: seen?, ..facts };
         self.stale = false;
         Ok(())
     }

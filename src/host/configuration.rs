@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Semaphore;
+
 use super::{Error, Target, tokens::Tokens};
 
 /// What OpenSSH's configuration says about one host.
@@ -73,6 +75,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_MAX: usize = 3;
 
+/// Programs of ours that run at once: with hundreds of hosts their pipes would be too many, and
+/// more than there are cores gain nothing.
+static ASKING: Semaphore = Semaphore::const_new(16);
+
 /// OpenSSH's built-in list, as `ssh -G` prints it (sk and xmss keys work through an agent only).
 const DEFAULT_IDENTITIES: [&str; 7] =
     ["id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_xmss", "id_dsa"];
@@ -93,7 +99,10 @@ impl Configuration {
             command.arg("-F").arg(file);
         }
         command.args(arguments(target)).stdin(Stdio::null());
-        let resolved = match command.output().await {
+        let turn = ASKING.acquire().await;
+        let output = command.output().await;
+        drop(turn);
+        let resolved = match output {
             Ok(output) if output.status.success() => parse(&String::from_utf8_lossy(&output.stdout)),
             Ok(output) => {
                 return Err(wrong(String::from_utf8_lossy(&output.stderr).trim().to_owned()));

@@ -96,7 +96,7 @@ impl Facts {
             nft_tables: nft_table::read(section("nft")),
             firewalls: firewall::read(section("firewalls")),
             entries: entries::read(section("entries")),
-            hypervisor: None,
+            hypervisor: hypervisor::read(section("libvirt")),
         })
     }
 

@@ -159,7 +159,8 @@ pub fn sha256(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
-/// Returns the probe's source: `stat` lines, then contents, then digests, then listings.
+/// Returns the probe's source: `stat` lines, then sizes and all contents in one piece, then digests, then
+/// listings. (A `base64` for each file would be most of the probe's time.)
 pub(super) fn ask(
     files: &BTreeSet<String>,
     digests: &BTreeSet<String>,
@@ -172,9 +173,9 @@ pub(super) fn ask(
         source += &format!("stat -c 'stat %a %U:%G %n' -- {texts} {sums} 2>/dev/null || true\n");
     }
     if !files.is_empty() {
-        source += &format!(
-            "for f in {texts}; do [ -f \"$f\" ] && {{ printf 'text '; base64 -w0 \"$f\"; printf ' %s\\n' \"$f\"; }}; done\n"
-        );
+        source += &format!("have=(); for f in {texts}; do [ ! -f \"$f\" ] || have+=(\"$f\"); done\n");
+        source += "if [ ${#have[@]} != 0 ]; then stat -c 'size %s %n' -- \"${have[@]}\"\n\
+                   printf 'texts '; cat -- \"${have[@]}\" | base64 -w0; echo; fi\n";
     }
     if !digests.is_empty() {
         source +=
@@ -191,27 +192,41 @@ pub(super) fn ask(
 
 /// Reads the probe's answer.
 pub(super) fn read(section: &str) -> std::collections::BTreeMap<String, FileSeen> {
-    let mut files = std::collections::BTreeMap::new();
+    let mut files = std::collections::BTreeMap::<String, FileSeen>::new();
+    let mut sizes: Vec<(usize, &str)> = Vec::new();
     for line in section.lines() {
-        let mut parts = line.splitn(2, ' ');
-        match (parts.next(), parts.next()) {
-            (Some("stat"), Some(rest)) => {
+        let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match kind {
+            "stat" => {
                 let mut words = rest.splitn(3, ' ');
                 let mode = words.next().and_then(|mode| u32::from_str_radix(mode, 8).ok()).unwrap_or(0);
                 let owner = words.next().unwrap_or_default().to_owned();
                 let path = words.next().unwrap_or_default().to_owned();
                 files.insert(path, FileSeen { mode, owner, sha256: String::new(), text: None });
             }
-            (Some("text"), Some(rest)) => {
-                if let Some((encoded, path)) = rest.split_once(' ')
-                    && let Some(seen) = files.get_mut(path)
-                {
-                    let bytes = data_encoding::BASE64.decode(encoded.as_bytes()).unwrap_or_default();
-                    seen.sha256 = sha256(&bytes);
-                    seen.text = String::from_utf8(bytes).ok();
+            "size" => {
+                if let Some((size, path)) = rest.split_once(' ') {
+                    sizes.push((size.parse::<usize>().unwrap_or(usize::MAX), path));
                 }
             }
-            (Some("sum"), Some(rest)) => {
+            "texts" => {
+                let bytes = data_encoding::BASE64.decode(rest.as_bytes()).unwrap_or_default();
+                let sum = sizes.iter().fold(0, |sum: usize, (size, _)| sum.saturating_add(*size));
+                // Somebody writes while we look: no text rather than a wrong one.
+                if sum != bytes.len() {
+                    sizes.clear();
+                }
+                let mut rest = bytes.as_slice();
+                for (size, path) in sizes.drain(..) {
+                    let (own, others) = rest.split_at(size);
+                    rest = others;
+                    if let Some(seen) = files.get_mut(path) {
+                        seen.sha256 = sha256(own);
+                        seen.text = String::from_utf8(own.to_vec()).ok();
+                    }
+                }
+            }
+            "sum" => {
                 if let Some((sum, path)) = rest.split_once("  ")
                     && let Some(seen) = files.get_mut(path)
                 {

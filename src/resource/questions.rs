@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::Script,
-    resource::{entries, file, firewall, link, nft_table, package, setting, socket, system, unit},
+    resource::{
+        entries, file, firewall, hypervisor, link, nft_table, package, setting, socket, system, unit,
+    },
 };
 
 /// What to ask of a host; asking twice is asking once.
@@ -39,6 +41,7 @@ impl Questions {
     #[must_use]
     pub fn script(&self) -> Script {
         let sections = [
+            hypervisor::begin(&self.pools),
             system::ask(&self.space),
             link::ask(),
             socket::ask(),
@@ -49,6 +52,7 @@ impl Questions {
             nft_table::ask(&self.nft_tables),
             firewall::ask(),
             entries::ask(&self.entries),
+            hypervisor::end(),
         ];
         sections.iter().fold(Script::new(), super::super::command::Script::line).line("echo @@end")
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use ocp2::{
     command::{Command, Script, quote},
-    resource::{Facts, FactsError, File},
+    resource::{Facts, FactsError, File, hypervisor::DomainState},
     secret::Secret,
 };
 use proptest::prelude::*;
@@ -23,15 +23,16 @@ fn answer() -> String {
          space=102400000 51200000 /var/lib/libvirt/my images\n\
          @@links\n{}@@routes\n[{{\"dst\":\"default\",\"gateway\":\"192.168.0.1\",\"dev\":\"ens34f0\",\"flags\":[]}}]\n\
          @@fdb\n{}@@sockets\ntcp LISTEN 0 128 [::]:22 [::]:* users:((\"sshd\",pid=49,fd=4))\n\
-         @@settings\nnet.ipv4.ip_forward=1\n@@files\nstat 644 root:root /etc/a file\ntext YQo= /etc/a file\n\
-         stat 600 root:root /etc/b\nsum 87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7  /etc/b\n\
+         @@settings\nnet.ipv4.ip_forward=1\n@@files\nstat 644 root:root /etc/a file\nstat 600 root:root /etc/b\n\
+         size 2 /etc/a file\ntexts YQo=\nsum 87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7  /etc/b\n\
          @@listing\n4096 /etc/ocp2/ocp\n2 /etc/a file\n\
          @@units\nId=a.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\n\
          Id=b.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n\
-         @@packages\nhaproxy installed 2.6.12-1\n@@nft\n{}@@end\n",
+         @@packages\nhaproxy installed 2.6.12-1\n@@nft\n{}@@libvirt\n{}@@end\n",
         captured("links.json"),
         captured("fdb.json"),
         captured("table.txt"),
+        captured("libvirt.txt"),
     )
 }
 
@@ -58,6 +59,29 @@ fn an_answer_is_read_whole() {
     assert_eq!(facts.listing["/etc/a file"], 2);
     assert!(facts.units["a.service"].is_active() && !facts.units["b.service"].is_active());
     assert!(facts.nft_tables["ocp2_ocp"].contains("masquerade"));
+    let libvirt = facts.hypervisor.unwrap();
+    let domains: Vec<_> = libvirt
+        .domains
+        .iter()
+        .map(|domain| (domain.name.as_str(), domain.state, domain.autostart, domain.cluster()))
+        .collect();
+    let ours = || Some("ocp".to_owned());
+    assert_eq!(
+        domains,
+        [
+            ("ocp-master0", DomainState::Running, true, ours()),
+            ("ocp-master2", DomainState::Paused, true, ours()),
+            ("ocp-worker1", DomainState::Off, false, ours()),
+            // Its description has a line like the head of a section.
+            ("someone's & own", DomainState::Off, false, None),
+        ]
+    );
+    let pools = libvirt.pools.iter().map(|pool| (pool.name.as_str(), pool.active, pool.autostart));
+    assert_eq!(pools.collect::<Vec<_>>(), [("a b", false, false), ("ocp2-ocp", true, true)]);
+    let disk = &libvirt.volumes[1];
+    assert_eq!((disk.name.as_str(), disk.capacity), ("ocp-master0.img", 1 << 30));
+    assert_eq!(disk.path, "/var/lib/libvirt/images/ocp/ocp-master0.img");
+    assert_eq!(libvirt.volumes.len(), 4, "a volume with an odd name is not ours");
     assert_eq!(facts.packages["haproxy"].version, "2.6.12-1");
 }
 
@@ -90,7 +114,7 @@ proptest! {
 
     #[test]
     fn any_line_in_any_section_is_read_without_panic(
-        section in "system|links|routes|fdb|sockets|settings|files|listing|units|packages|nft",
+        section in "system|links|routes|fdb|sockets|settings|files|listing|units|packages|nft|libvirt",
         body in "([a-zA-Z]{0,8}[ =:%#\\[\\]\"({,./0-9]{0,4}){0,12}(\n[^\n]{0,20}){0,4}",
     ) {
         let _ = Facts::read(&format!("@@{section}\n{body}\n@@end\n"));
@@ -111,7 +135,8 @@ proptest! {
     fn a_file_put_in_place_is_as_wanted(content in any::<String>(), path in "/etc/[a-z][a-z .$'-]{0,20}[a-z]") {
         let file = File::new(path.clone(), content.clone());
         let encoded = data_encoding::BASE64.encode(content.as_bytes());
-        let told = format!("@@files\nstat 644 root:root {path}\ntext {encoded} {path}\n@@end\n");
+        let size = content.len();
+        let told = format!("@@files\nstat 644 root:root {path}\nsize {size} {path}\ntexts {encoded}\n@@end\n");
         let changes = file.changes(&Facts::read(&told).unwrap());
         prop_assert!(changes.is_empty(), "{changes:?}");
         let other = File::new(path, content + "x").changes(&Facts::read(&told).unwrap());

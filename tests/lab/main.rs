@@ -19,4 +19,5 @@ mod outside;
 mod packets;
 mod reboot;
 mod refusals;
+mod roundtrips;
 mod stage;

@@ -132,17 +132,22 @@ impl Stage {
         inventory
     }
 
+    /// Returns what runs a program on the workstation.
+    pub fn on_workstation(&self) -> Command {
+        let mut command = self.command();
+        command.args(["lab", "exec", "workstation", "--"]);
+        command
+    }
+
     /// Runs ocp2 on the workstation.
     pub fn ocp2(&self, arguments: &[&str]) -> Run {
-        let mut command = self.command();
-        command.args(["lab", "exec", "workstation", "--", &ocp2()]).args(arguments);
-        run(&mut command, "")
+        run(self.on_workstation().arg(ocp2()).args(arguments), "")
     }
 
     /// Starts ocp2 on the workstation and leaves it running.
     pub fn start(&self, arguments: &[&str]) -> std::process::Child {
-        self.command()
-            .args(["lab", "exec", "workstation", "--", &ocp2()])
+        self.on_workstation()
+            .arg(ocp2())
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -3,6 +3,7 @@
 
 mod connection;
 mod login;
+mod many;
 mod script;
 mod sshd;
 mod transfer;

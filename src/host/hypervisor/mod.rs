@@ -2,13 +2,13 @@
 //!
 //! libvirt's own client library talks to a private Unix socket on this machine, and ocp2 pipes
 //! that to `virt-ssh-helper` on an exec channel: libvirt's own way in, which also works for sudo
-//! users, with modular daemons, and where sshd forbids forwarding.
+//! users, with modular daemons, and where sshd forbids forwarding. It is for changes; what there is
+//! is seen by the probe ([`crate::resource::hypervisor`]).
 //!
 //! libvirt's calls block, and they are answered by the async task that runs the pipe: every call
 //! is made on a thread of its own, or it would wait for itself.
 
 mod call;
-mod seen;
 mod socket;
 
 use std::{
@@ -24,7 +24,7 @@ use virt::{connect::Connect, error::Error as Failure};
 
 use self::socket::Socket;
 use super::{Error, Session};
-use crate::resource::hypervisor::{Call, Seen};
+use crate::resource::hypervisor::Call;
 
 /// libvirt on one host. Dropped, the way to it is cut.
 pub struct Hypervisor {
@@ -60,22 +60,10 @@ impl Hypervisor {
         }
     }
 
-    /// Looks at all pools and domains, and at the volumes of `pools` that are running.
-    ///
-    /// # Errors
-    /// [`Error::Hypervisor`] where libvirt fails, [`Error::ConnectionLost`] where the host is gone.
-    pub async fn seen(&self, pools: &[String]) -> Result<Seen, Error> {
-        let pools = pools.to_vec();
-        self.blocking(String::from("looking at domains and pools"), move |connect| {
-            seen::look(connect, &pools)
-        })
-        .await
-    }
-
     /// Makes a call. Where what it asks for is so already, that is a success.
     ///
     /// # Errors
-    /// As [`Hypervisor::seen`].
+    /// [`Error::Hypervisor`] where libvirt fails, [`Error::ConnectionLost`] where the host is gone.
     pub async fn call(&self, call: &Call) -> Result<(), Error> {
         let what = call::describe(call);
         let call = call.clone();

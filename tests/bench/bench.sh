@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# What `make bench` runs, as root: bench.sh OCP2 FOLDER [OPTIONS OF run.py]
+# A lab of its own for each half, so that one of the usual name may stay.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+ocp2=$1 folder=$2
+shift 2
+export OCP2_LAB_NAME=ocp2bench
+lab=/var/lib/$OCP2_LAB_NAME
+
+if [ ! -x "$folder/bin/pyinfra" ]; then
+  python3 -m venv "$folder"
+  "$folder/bin/pip" install --quiet -r "$here/requirements.txt"
+fi
+trap '"$ocp2" lab down' EXIT
+measure() { # HOSTS SCRIPT [OPTIONS]
+  "$ocp2" lab down
+  "$ocp2" lab up --hosts "$1"
+  "$ocp2" lab exec workstation -- "$folder/bin/python" "$here/$2" --ocp2 "$ocp2" --lab "$lab" --work "$folder/work" "${@:3}"
+}
+measure 2 run.py "$@"
+measure 16 grow.py

@@ -1,0 +1,97 @@
+//! How often a run has to wait for a far host. Counted in lockstep by `tests/bench/delay.py`, never timed.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Stdio},
+    time::Duration,
+};
+
+use crate::stage::{Stage, stage};
+
+/// What a look at a host takes: its name, the key exchange, the service, the key's offer, the login,
+/// a channel, the command, its script (sshd gives room for it only then), and goodbye.
+const LOOK: u64 = 9;
+
+/// What each phase takes beyond a look, where everything of it is still to be done: the lock, a look
+/// under the lock, the changes, the proof over a fresh connection where they could cut the way in,
+/// and a look afterwards.
+const PHASES: [(&str, u64); 4] = [("overlay", 28), ("nat", 26), ("names", 16), ("balancer", 16)];
+
+/// The lab's hosts behind counting proxies.
+struct Far<'a> {
+    stage: &'a Stage,
+    proxy: Child,
+    counts: PathBuf,
+    inventory: String,
+}
+
+impl<'a> Far<'a> {
+    fn new(stage: &'a Stage) -> Self {
+        let (counts, known) = (stage.folder.join("round-trips"), stage.folder.join("far-known-hosts"));
+        let lab_known = format!("{}/known_hosts", stage.lab());
+        let text = std::fs::read_to_string(&lab_known).unwrap();
+        std::fs::write(&known, text.replace("192.0.2.", "127.1.1.")).unwrap();
+        let mut replace = vec![(lab_known, known.display().to_string())];
+        for host in ["11", "12"] {
+            replace.push((format!("address: 192.0.2.{host}\n"), format!("address: 127.1.1.{host}\n")));
+        }
+        let replace: Vec<(&str, &str)> = replace.iter().map(|(from, to)| (&**from, &**to)).collect();
+        let inventory = stage.inventory("far.yaml", &replace);
+        let mut proxy = stage
+            .on_workstation()
+            .args(["python3", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/delay.py"), "--count"])
+            .arg(&counts)
+            .args(["127.1.1.11:22", "192.0.2.11:22", "127.1.1.12:22", "192.0.2.12:22"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(proxy.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n", "the counting proxy did not start");
+        Self { stage, proxy, counts, inventory }
+    }
+
+    /// Runs ocp2 and returns the round trips of the host that took most, over all its connections.
+    fn count(&self, arguments: &[&str]) -> u64 {
+        let _ = std::fs::remove_file(&self.counts);
+        let mut all = arguments.to_vec();
+        all.push(&self.inventory);
+        self.stage.ocp2(&all).succeeds();
+        // The proxy writes before it hangs up, which is a moment after the run's end.
+        let ended = "ss -Htn state established state close-wait | grep -q 127.1.1.";
+        let told = self.stage.eventually(Duration::from_secs(10), || {
+            self.stage.at("workstation", &format!("! {ended} && cat {}", self.counts.display()))
+        });
+        let of = |host: &str| -> u64 {
+            let lines =
+                told.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            lines.filter(|line| line["target"] == host).map(|line| line["roundTrips"].as_u64().unwrap()).sum()
+        };
+        of("192.0.2.11").max(of("192.0.2.12"))
+    }
+}
+
+impl Drop for Far<'_> {
+    fn drop(&mut self) {
+        let _ = self.proxy.kill();
+        let _ = self.proxy.wait();
+    }
+}
+
+#[test]
+fn a_look_and_each_phase_take_the_round_trips_they_need() {
+    let stage = stage();
+    let far = Far::new(&stage);
+    stage.ocp2(&["down", "--yes", &far.inventory]).succeeds();
+    let look = far.count(&["plan"]);
+    for (phase, most) in PHASES {
+        let taken = far.count(&["up", "--yes", "--until", phase]) - look;
+        assert!(taken <= most, "{phase} took {taken} round trips beyond a look");
+    }
+    let nothing = far.count(&["up", "--yes", "--until", "balancer"]);
+    assert!(
+        look <= LOOK && nothing <= LOOK,
+        "a look took {look} round trips, a run without changes {nothing}"
+    );
+}
