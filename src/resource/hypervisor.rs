@@ -56,8 +56,10 @@ pub struct DomainSeen {
     pub state: DomainState,
     /// It starts with the host.
     pub autostart: bool,
-    /// Its persistent XML description.
+    /// Its persistent XML description: what it will be after its next power-off.
     pub xml: String,
+    /// Its XML description as it runs; `None` where it is off.
+    pub live: Option<String>,
 }
 
 /// What a domain is doing.
@@ -92,8 +94,8 @@ pub enum Call {
     UndefinePool { pool: String },
     /// Makes a volume from XML.
     CreateVolume { pool: String, xml: String },
-    /// Grows a volume to `capacity` bytes.
-    GrowVolume { pool: String, volume: String, capacity: u64 },
+    /// Grows a volume to `capacity` bytes; a domain that runs on it is told.
+    GrowVolume { pool: String, volume: String, capacity: u64, domain: String },
     /// Deletes a volume.
     DeleteVolume { pool: String, volume: String },
     /// Defines (or redefines) a domain from XML, validated against libvirt's schema.
@@ -130,7 +132,7 @@ printf '=there:\n%s\n' "$lists"
 while read -r a b; do case $a,$kind in
 =*,*) kind=${a#=} kind=${kind%:} pool=${b%:};;
 ,*) ;;
-*,domain) more+="echo '=state $a:'; domstate $a; echo =xml:; dumpxml --inactive $a; ";;
+*,domain) more+="echo '=state $a:'; domstate $a; echo =xml:; dumpxml --inactive $a; echo =live:; dumpxml $a; ";;
 *,pool) more+="echo '=pool-xml $a:'; pool-dumpxml $a; ";;
 *[!A-Za-z0-9._-]*,volume) ;;
 *,volume) more+="echo '=volume-xml $pool $a:'; vol-dumpxml --pool $pool $a; ";;
@@ -181,13 +183,16 @@ pub(super) fn read(section: &str) -> Option<Seen> {
         match *kind {
             "state" => {
                 // A domain that is undefined while we look has simply not been seen.
-                let xml = texts.get(index + 1).map_or("", |(_, _, xml)| xml);
+                let next = |after: usize, kind: &str| texts.get(index + after).filter(|next| next.0 == kind);
+                let Some((_, _, xml)) = next(1, "xml") else { continue };
                 let Some(name) = element(xml, "name") else { continue };
+                let (state, live) = (state(text.trim()), next(2, "live"));
                 seen.domains.push(DomainSeen {
                     name,
                     uuid: (*of).to_owned(),
-                    state: state(text.trim()),
+                    state,
                     autostart: has("autostart", of),
+                    live: live.filter(|_| state != DomainState::Off).map(|(_, _, live)| live.clone()),
                     xml: xml.to_owned(),
                 });
             }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     command::Script,
     resource::{
-        entries, file, firewall, hypervisor, link, nft_table, package, setting, socket, system, unit,
+        boolean, entries, file, firewall, hypervisor, label, link, nft_table, package, setting, socket,
+        system, unit, wall,
     },
 };
 
@@ -22,6 +23,10 @@ pub struct Questions {
     pub settings: BTreeSet<String>,
     /// systemd units.
     pub units: BTreeSet<String>,
+    /// Booleans of SELinux.
+    pub booleans: BTreeSet<String>,
+    /// Folders whose SELinux label is asked.
+    pub labels: BTreeSet<String>,
     /// Packages.
     pub packages: BTreeSet<String>,
     /// Tables of nftables (family inet).
@@ -46,11 +51,14 @@ impl Questions {
             link::ask(),
             socket::ask(),
             setting::ask(&self.settings),
+            boolean::ask(&self.booleans),
+            label::ask(&self.labels),
             file::ask(&self.files, &self.digests, &self.listings),
             unit::ask(&self.units),
             package::ask(&self.packages),
             nft_table::ask(&self.nft_tables),
             firewall::ask(),
+            wall::ask(),
             entries::ask(&self.entries),
             hypervisor::end(),
         ];
