@@ -119,7 +119,8 @@ fn around(loaded: &Loaded, settled: &Settled) -> Result<Cluster, String> {
 /// Returns who is where: each node with its host and address, then each host with its own.
 fn whereabouts(cluster: &Cluster) -> Vec<String> {
     let host = |index: usize| &cluster.hosts[index].name;
-    let nodes = cluster.nodes.iter().map(|node| format!("{} {} {}", node.name, host(node.host), node.address));
+    let nodes =
+        cluster.nodes.iter().map(|node| format!("{} {} {}", node.name, host(node.host), node.address));
     let mut all: Vec<String> =
         nodes.chain(cluster.hosts.iter().map(|host| format!("{} {}", host.name, host.address))).collect();
     all.sort();
@@ -401,12 +402,19 @@ fn a_host_that_leaves_takes_no_address_along_and_its_nodes_have_to_be_decided_on
          nodes.workers.items: worker1 was made on bm1, which the inventory does not have any more"
     );
     // Told where to make them anew, the others keep place and address.
-    let text = three.text().replace("    items:\n  workers", "    items: [{name: master1, host: bm2}]\n  workers");
+    let text =
+        three.text().replace("    items:\n  workers", "    items: [{name: master1, host: bm2}]\n  workers");
     let text = text.replace("  - {name: bm1, ssh: root@10.0.0.2, nic: eno1}\n", "");
     let text = format!("{} [{{name: worker1, host: bm0}}]\n", text.trim_end());
     let after = around(&fake::load(&text).unwrap(), &settled).unwrap();
     let whereabouts = whereabouts(&after);
-    for one in ["bm0 192.168.139.1", "bm2 192.168.139.3", "master0 bm0 192.168.139.10", "master1 bm2 192.168.139.11", "master2 bm2 192.168.139.12"] {
+    for one in [
+        "bm0 192.168.139.1",
+        "bm2 192.168.139.3",
+        "master0 bm0 192.168.139.10",
+        "master1 bm2 192.168.139.11",
+        "master2 bm2 192.168.139.12",
+    ] {
         assert!(whereabouts.contains(&one.to_owned()), "{one}: {whereabouts:?}");
     }
 }
@@ -452,7 +460,10 @@ fn the_host_with_the_installers_files_stays_the_first() {
 
 #[test]
 fn one_ssh_address_with_two_ports_is_nobodys_own() {
-    let text = PLAIN.text().replace("root@10.0.0.1,", "root@10.0.0.9:2201,").replace("root@10.0.0.2,", "root@10.0.0.9:2202,");
+    let text = PLAIN
+        .text()
+        .replace("root@10.0.0.1,", "root@10.0.0.9:2201,")
+        .replace("root@10.0.0.2,", "root@10.0.0.9:2202,");
     let loaded = fake::load(&text).unwrap();
     let resolved = resolve(&loaded, &BTreeMap::new()).unwrap();
     assert_ne!(resolved.cluster.hosts[0].underlay.address, resolved.cluster.hosts[1].underlay.address);

@@ -45,9 +45,7 @@ pub(super) fn setting(place: &Place, heirs: &[Place], name: &str, file: &str, pu
             quote(&heir.settings_file())
         ));
     }
-    script
-        .line(format_args!("[ -n \"$left\" ] || {{ {put_back}; }}"))
-        .line(format_args!("rm -f {kept}"))
+    script.line(format_args!("[ -n \"$left\" ] || {{ {put_back}; }}")).line(format_args!("rm -f {kept}"))
 }
 
 /// Returns source that leaves the record of a unit to another cluster: all of them need the same units.

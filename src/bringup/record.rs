@@ -1,7 +1,7 @@
 //! What every host remembers of the whole cluster, so that a later run keeps places and addresses.
 //!
-//! Two small files in /var/lib/ocp2/CLUSTER: `hosts` (`NAME ADDRESS` a line, from phase `overlay`
-//! on) and `nodes` (`NAME HOST ADDRESS` a line, from `machines` on). Every host has the same, so
+//! Two small files in /var/lib/ocp2/CLUSTER: `settled-hosts` (`NAME ADDRESS` a line, from phase `overlay`
+//! on) and `settled-nodes` (`NAME HOST ADDRESS` a line, from `machines` on). Every host has the same, so
 //! the others still know of one that is gone.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
@@ -16,16 +16,14 @@ use crate::{
 pub(super) fn hosts(cluster: &Cluster) -> File {
     let line = |host: &Host| format!("{} {}\n", host.name, host.address);
     let content: String = cluster.hosts.iter().map(line).collect();
-    File::new(Place::of(cluster).var("hosts"), content)
+    File::new(Place::of(cluster).var("settled-hosts"), content)
 }
 
 /// Returns the file of all nodes.
 pub(super) fn nodes(cluster: &Cluster) -> File {
-    let line = |node: &Node| {
-        format!("{} {} {}\n", node.name, cluster.hosts[node.host].name, node.address)
-    };
+    let line = |node: &Node| format!("{} {} {}\n", node.name, cluster.hosts[node.host].name, node.address);
     let content: String = cluster.nodes.iter().map(line).collect();
-    File::new(Place::of(cluster).var("nodes"), content)
+    File::new(Place::of(cluster).var("settled-nodes"), content)
 }
 
 /// Reads what earlier runs have settled from the facts of the hosts, named as in the inventory.
@@ -39,13 +37,13 @@ pub fn settled(cluster: &Cluster, hosts: &[(&str, &Facts)]) -> Settled {
     let (mut host_claims, mut homes, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
     for (name, facts) in hosts {
         settled.begun |= facts.files.contains_key(&place.begun());
-        for line in facts.text(&place.var("hosts")).unwrap_or_default().lines() {
+        for line in facts.text(&place.var("settled-hosts")).unwrap_or_default().lines() {
             let mut words = line.split_whitespace();
             if let (Some(host), Some(Ok(address))) = (words.next(), words.next().map(str::parse)) {
                 host_claims.push((host.to_owned(), address));
             }
         }
-        for line in facts.text(&place.var("nodes")).unwrap_or_default().lines() {
+        for line in facts.text(&place.var("settled-nodes")).unwrap_or_default().lines() {
             let mut words = line.split_whitespace();
             let (Some(node), Some(host)) = (words.next(), words.next()) else { continue };
             homes.push((node.to_owned(), host.to_owned()));
@@ -56,8 +54,8 @@ pub fn settled(cluster: &Cluster, hosts: &[(&str, &Facts)]) -> Settled {
             let domain = cluster.domain_name(node);
             let disk = format!("{}/{domain}.img", cluster.machines.pool.display());
             let mut domains = facts.hypervisor.iter().flat_map(|seen| &seen.domains);
-            let is_there = domains
-                .any(|seen| seen.name == domain && seen.cluster().as_deref() == Some(&*cluster.name));
+            let is_there =
+                domains.any(|seen| seen.name == domain && seen.cluster().as_deref() == Some(&*cluster.name));
             if is_there {
                 settled.nodes.entry(node.name.clone()).or_default().vms.push((*name).to_owned());
             }
@@ -105,8 +103,14 @@ mod tests {
     #[test]
     fn most_votes_win_and_the_order_is_that_of_the_first_claim() {
         let claim = |name: &str, value: u8| (name.to_owned(), value);
-        let claims =
-            vec![claim("bm2", 9), claim("bm1", 1), claim("bm2", 2), claim("bm3", 3), claim("bm2", 2), claim("bm3", 4)];
+        let claims = vec![
+            claim("bm2", 9),
+            claim("bm1", 1),
+            claim("bm2", 2),
+            claim("bm3", 3),
+            claim("bm2", 2),
+            claim("bm3", 4),
+        ];
         assert_eq!(elected(claims), [claim("bm2", 2), claim("bm1", 1), claim("bm3", 3)]);
     }
 }

@@ -209,14 +209,18 @@ fn files(place: &Place, facts: &Facts) -> Vec<Change> {
             changes.push(delete(&path, "-f"));
         }
     }
-    for folder in [place.etc(""), place.var("")] {
+    let folders = [place.etc(""), place.var("")];
+    // One of the two may be gone already: whichever is left takes both parents along, once they are empty.
+    let parents = folders
+        .each_ref()
+        .map(|folder| folder.trim_end_matches('/').rsplit_once('/').map_or("/", |(parent, _)| parent));
+    for folder in &folders {
         if facts.listing.keys().any(|path| path.starts_with(folder.trim_end_matches('/'))) {
-            let parent = folder.trim_end_matches('/').rsplit_once('/').map_or("/", |(parent, _)| parent);
             // A wait of the installer that was left behind works in there.
             let script = Script::new()
                 .line(format_args!("systemctl stop --quiet '{}*' 2>/dev/null || true", place.waits()))
-                .line(Command::new("rm").args(["-rf", &folder]))
-                .line(format_args!("rmdir {} 2>/dev/null || true", quote(parent)));
+                .line(Command::new("rm").args(["-rf", folder]))
+                .line(format_args!("{} 2>/dev/null || true", Command::new("rmdir").args(parents)));
             changes.push(Change::shell(format!("folder {folder}"), "delete", script));
         }
     }

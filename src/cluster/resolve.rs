@@ -162,11 +162,7 @@ fn nodes(
     };
     let wishes: Vec<Wish> = members
         .iter()
-        .map(|member| Wish {
-            role: member.role,
-            memory_mib: member.memory.as_mib(),
-            host: home(member),
-        })
+        .map(|member| Wish { role: member.role, memory_mib: member.memory.as_mib(), host: home(member) })
         .collect();
     let places = placement::place(&wishes, inventory.hosts.len());
     let mut nodes = Vec::new();

@@ -55,13 +55,17 @@ impl Settled {
             ([only], Some(asked)) => {
                 return refuse(
                     format!("{} is on {only}, and a VM is never moved", member.name),
-                    format!("say `host: {only}`; to have it made anew on {asked}, first remove it from {only}: virsh destroy {domain}; virsh undefine {domain}, and its disk"),
+                    format!(
+                        "say `host: {only}`; to have it made anew on {asked}, first remove it from {only}: virsh destroy {domain}; virsh undefine {domain}, and its disk"
+                    ),
                 );
             }
             (several, _) => {
                 return refuse(
                     format!("{} is there more than once: on {}", member.name, several.join(" and ")),
-                    format!("remove all but one of them: virsh destroy {domain}; virsh undefine {domain}, and its disk"),
+                    format!(
+                        "remove all but one of them: virsh destroy {domain}; virsh undefine {domain}, and its disk"
+                    ),
                 );
             }
         }
@@ -74,8 +78,13 @@ impl Settled {
             ([], None, Some(placed)) => match index(placed) {
                 Some(home) => Ok(Some(home)),
                 None => refuse(
-                    format!("{} was made on {placed}, which the inventory does not have any more", member.name),
-                    format!("put {placed} back; or say `host:` in the node's item to have it made anew there; or take the node out"),
+                    format!(
+                        "{} was made on {placed}, which the inventory does not have any more",
+                        member.name
+                    ),
+                    format!(
+                        "put {placed} back; or say `host:` in the node's item to have it made anew there; or take the node out"
+                    ),
                 ),
             },
             (disks, _, _) => refuse(
@@ -107,9 +116,8 @@ impl Settled {
         let hosts = inventory.hosts.iter().zip(asked_hosts);
         let hosts = hosts.map(|(host, asked)| keep(asked, had(&host.name.value))).collect();
         let nodes = members.iter().zip(asked_nodes);
-        let nodes = nodes.map(|(member, asked)| {
-            keep(asked, self.nodes.get(&member.name).and_then(|trace| trace.address))
-        });
+        let nodes = nodes
+            .map(|(member, asked)| keep(asked, self.nodes.get(&member.name).and_then(|trace| trace.address)));
         (hosts, nodes.collect())
     }
 
@@ -127,7 +135,8 @@ impl Settled {
 
     /// Says of which hosts the inventory has lost sight.
     pub(super) fn former_hosts(&self, inventory: &Inventory) -> Vec<Warning> {
-        let gone = self.hosts.iter().filter(|(name, _)| inventory.hosts.iter().all(|h| h.name.value != *name));
+        let gone =
+            self.hosts.iter().filter(|(name, _)| inventory.hosts.iter().all(|h| h.name.value != *name));
         gone.map(|(name, _)| Warning {
             field: "hosts".to_owned(),
             message: format!(

@@ -126,11 +126,8 @@ fn boot(
     let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
     progress(&format!("booting {}", names.join(", ")));
     let identity = Identity::ensure(home, hosts)?;
-    let foundation = Foundation {
-        root: record.root.clone(),
-        packages: record.packages.clone(),
-        wiring: record.wiring,
-    };
+    let foundation =
+        Foundation { root: record.root.clone(), packages: record.packages.clone(), wiring: record.wiring };
     let one = |host: &Host| {
         if container::is_on(host) {
             return container::await_ready(home, host, None);

@@ -453,7 +453,10 @@ fn what_another_cluster_needs_too_is_left_to_it() {
     };
     let (summary, source) = said("setting net.ipv4.ip_forward");
     assert_eq!(summary, "put back, or leave to cluster ocp-two");
-    assert!(source.contains("grep -qsF 'net.ipv4.ip_forward = ' /etc/sysctl.d/ocp2-ocp-two.conf"), "{source}");
+    assert!(
+        source.contains("grep -qsF 'net.ipv4.ip_forward = ' /etc/sysctl.d/ocp2-ocp-two.conf"),
+        "{source}"
+    );
     let (summary, source) = said("unit libvirtd.service");
     assert_eq!(summary, "leave to cluster ocp-two");
     assert!(!source.contains("systemctl"), "{source}");
@@ -472,8 +475,8 @@ fn places_and_addresses_are_read_from_what_the_hosts_have_and_remember() {
     let first = Facts {
         files: [
             (place.begun(), file("{}")),
-            (place.var("hosts"), file("bm1 12.12.139.1\nbm9 12.12.139.9\n")),
-            (place.var("nodes"), file(nodes)),
+            (place.var("settled-hosts"), file("bm1 12.12.139.1\nbm9 12.12.139.9\n")),
+            (place.var("settled-nodes"), file(nodes)),
         ]
         .into(),
         listing: [disk("master0"), disk("master2")].into(),
@@ -485,13 +488,14 @@ fn places_and_addresses_are_read_from_what_the_hosts_have_and_remember() {
         ..Facts::default()
     };
     let second = Facts {
-        files: [(place.var("nodes"), file("master1 bm2 12.12.139.11\nmaster0 bm2 12.12.139.99\n"))].into(),
+        files: [(place.var("settled-nodes"), file("master1 bm2 12.12.139.11\nmaster0 bm2 12.12.139.99\n"))].into(),
         hypervisor: seen(vec![domain("ocp-master1", Some("ocp"), DomainState::Off)]),
         ..Facts::default()
     };
     let settled = bringup::settled(&cluster, &[("bm1", &first), ("bm2", &second)]);
     assert!(settled.begun);
-    let hosts: Vec<String> = settled.hosts.iter().map(|(name, address)| format!("{name} {address}")).collect();
+    let hosts: Vec<String> =
+        settled.hosts.iter().map(|(name, address)| format!("{name} {address}")).collect();
     assert_eq!(hosts, ["bm1 12.12.139.1", "bm9 12.12.139.9"]);
     let shown: Vec<String> = settled
         .nodes

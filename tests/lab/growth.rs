@@ -18,7 +18,8 @@ fn at_work(stage: &Stage) -> Vec<String> {
 fn placed(stage: &Stage, inventory: &str) -> Vec<String> {
     let vms = stage.ocp2(&["vms", "list", "-o", "json", inventory]).succeeds().json();
     let text = |vm: &serde_json::Value, key: &str| vm[key].as_str().unwrap().to_owned();
-    let shown = |vm| format!("{} {} {} {}", text(vm, "name"), text(vm, "host"), text(vm, "ip"), text(vm, "state"));
+    let shown =
+        |vm| format!("{} {} {} {}", text(vm, "name"), text(vm, "host"), text(vm, "ip"), text(vm, "state"));
     vms.as_array().unwrap().iter().map(shown).collect()
 }
 
@@ -41,9 +42,11 @@ fn hosts_join_and_leave_and_no_vm_moves() {
     // Derived afresh, master2 would be the third host's.
     let three = inventory(&stage, "ocp", &hosts, &nodes(3, 0));
     let plan = stage.ocp2(&["plan", "--until", "machines", "-o", "json", &three]).succeeds().json();
-    let domains = plan["changes"].as_array().unwrap().iter().filter(|change| {
-        change["resource"].as_str().unwrap().starts_with("domain")
-    });
+    let domains = plan["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|change| change["resource"].as_str().unwrap().starts_with("domain"));
     assert_eq!(domains.count(), 0, "{plan:#}");
     until(&three).succeeds();
     assert_eq!(placed(&stage, &three), ON_TWO);
@@ -56,9 +59,11 @@ fn hosts_join_and_leave_and_no_vm_moves() {
     stage.eventually(Duration::from_secs(120), || stage.inside("bm2", "192.168.139.11", ping));
     stage.ocp2(&["plan", "--check", "--until", "machines", &three]).succeeds();
 
-    let moved = format!("nodes: {{masters: {{{SMALL}, items: [{{name: master2, host: bm3}}]}}, workers: {{count: 0}}}}");
+    let moved = format!(
+        "nodes: {{masters: {{{SMALL}, items: [{{name: master2, host: bm3}}]}}, workers: {{count: 0}}}}"
+    );
     let moved = inventory(&stage, "ocp", &hosts, &moved);
-    until(&moved).ends(3).says("master2 is on bm1, and a VM is never moved").says("host: bm1");
+    until(&moved).ends(3).says("master2 is on bm1, and").says("say `host: bm1`");
 
     // A new node goes to the new host, where nothing is yet.
     let more = inventory(&stage, "ocp", &hosts, &nodes(3, 1));
@@ -70,7 +75,7 @@ fn hosts_join_and_leave_and_no_vm_moves() {
 
     // Without the new host its node has no home, and is not silently made anew.
     let without = inventory(&stage, "ocp", &hosts[..2], &nodes(3, 1));
-    until(&without).ends(3).says("worker0 was made on bm3, which the inventory does not have any more");
+    until(&without).ends(3).says("worker0 was made on bm3");
     assert_eq!(at_work(&stage), before);
     let without = inventory(&stage, "ocp", &hosts[..2], &nodes(3, 0));
     until(&without).succeeds().says("bm3 was a host of this cluster").says("ocp2 down");
@@ -92,10 +97,7 @@ fn hosts_join_and_leave_and_no_vm_moves() {
     stage.ocp2(&["down", "--yes", &without]).succeeds();
     let fresh = inventory(&stage, "ocp", &hosts, &nodes(3, 0));
     until(&fresh).succeeds();
-    assert_eq!(
-        placed(&stage, &fresh),
-        [ON_TWO[0], ON_TWO[1], "master2 bm3 192.168.139.12 running"]
-    );
+    assert_eq!(placed(&stage, &fresh), [ON_TWO[0], ON_TWO[1], "master2 bm3 192.168.139.12 running"]);
     for (this, others) in [(1, [11, 12]), (2, [10, 12]), (3, [10, 11])] {
         for other in others {
             let ping = format!("standin-ping --df --size 1400 192.168.139.{other}");

@@ -67,7 +67,8 @@ fn hosts_behind_a_jump_host_and_nat_then_over_ipv6_then_on_a_private_nic() {
 
     // From here on by the public addresses, as root. A tunnel of the other family is a new link.
     let by_public = |rest: &dyn Fn(u8) -> String| {
-        let hosts = HOSTS.map(|n| host_by(&stage, n, &format!("address: 192.0.2.1{n}, user: root"), &rest(n)));
+        let hosts =
+            HOSTS.map(|n| host_by(&stage, n, &format!("address: 192.0.2.1{n}, user: root"), &rest(n)));
         inventory(&stage, "ocp", &hosts, &nodes(3, 0))
     };
     let converge = |inventory: &str| {
