@@ -65,7 +65,7 @@ pub(super) fn translation(hosts: &[Host]) -> String {
         "table ip lab {{\n\
          \tchain inward {{\n\t\ttype nat hook prerouting priority dstnat;\n\
          \t\tdnat to ip daddr map {{ {inward} }}\n\t}}\n\
-         \tchain own {{\n\t\ttype nat hook output priority dstnat;\n\
+         \tchain own {{\n\t\ttype nat hook output priority -100;\n\
          \t\tdnat to ip daddr map {{ {inward} }}\n\t}}\n\
          \tchain outward {{\n\t\ttype nat hook postrouting priority srcnat;\n\
          \t\tsnat to ip saddr map {{ {outward} }}\n\t}}\n}}\n"

@@ -1,6 +1,9 @@
 //! Other hosts than the shipped inventory's two, and what shows that they are one network.
 
-use std::thread;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+};
 
 use crate::stage::Stage;
 
@@ -19,7 +22,8 @@ pub fn host_by(stage: &Stage, number: u8, way: &str, rest: &str) -> String {
     format!("  - {{name: bm{number}, ssh: {{{way}, {keys}}}, {rest}}}\n")
 }
 
-/// Writes an inventory of a cluster with these hosts; `rest` is more of it, `nodes` for instance.
+/// Writes an inventory of a cluster with these hosts, each one a file of its own; `rest` is more of it,
+/// `nodes` for instance.
 pub fn inventory(stage: &Stage, cluster: &str, hosts: &[String], rest: &str) -> String {
     let lab = stage.lab();
     let text = format!(
@@ -30,7 +34,9 @@ pub fn inventory(stage: &Stage, cluster: &str, hosts: &[String], rest: &str) -> 
          install: {{mirror: \"http://mirror.lab.test/pub/openshift-v4\"}}\n{rest}\n",
         hosts.concat()
     );
-    let path = stage.folder.join(format!("{cluster}.yaml"));
+    static WRITTEN: AtomicU32 = AtomicU32::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let path = stage.folder.join(format!("{cluster}-{number}.yaml"));
     std::fs::write(&path, text).unwrap();
     path.display().to_string()
 }

@@ -70,7 +70,7 @@ pub fn apart_with(suffix: &str, options: &[&str]) -> Stage {
     let apart = Some(format!("{}{suffix}", name().unwrap_or_else(|| "ocp2lab".into())));
     let stage = Stage { _turn: turn, folder, apart };
     // One `ocp2 lab` at a time is at work on a machine, and this lab is not the only one.
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_secs(300);
     stage.eventually(patience, || run(stage.command().args(["lab", "down"]), ""));
     stage.eventually(patience, || run(stage.command().args(["lab", "up"]).args(options), ""));
     stage
