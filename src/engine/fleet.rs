@@ -182,12 +182,12 @@ impl Fleet {
         for round in 0..ROUNDS {
             let plans = self.plan(wanted)?.into_iter();
             let plans = plans.map(|plan| plan.changes.into_iter().filter(|c| round == 0 || !is_manual(c)));
-            let changes: Vec<Vec<Change>> = plans.map(Iterator::collect).collect();
-            if changes.iter().all(Vec::is_empty) {
+            let todo: Vec<Vec<Change>> = plans.map(Iterator::collect).collect();
+            if todo.iter().all(Vec::is_empty) {
                 break;
             }
-            changed += changes.iter().flatten().filter(|change| !is_manual(change)).count();
-            self.apply(changes).await?;
+            changed += todo.iter().flatten().filter(|change| !is_manual(change)).count();
+            self.apply(todo).await?;
             self.refresh().await?;
         }
         let mut errors = Vec::new();
