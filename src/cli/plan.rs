@@ -12,6 +12,7 @@ use crate::{
         global::{Global, Output, print, print_json},
         leave::{self, KeptJson},
         site::Site,
+        up::phase,
     },
     cluster::{Cluster, Method},
     command::Script,
@@ -30,6 +31,9 @@ pub(super) struct Arguments {
     /// Exit with 8 if anything would change
     #[arg(long)]
     check: bool,
+    /// Leave out what comes after this phase
+    #[arg(long, value_name = "PHASE", value_parser = phase)]
+    until: Option<Phase>,
 }
 
 /// The changes of one phase on all hosts.
@@ -69,7 +73,8 @@ fn show(global: &Global, arguments: &Arguments, site: &Site) -> Result<(), Failu
     site.say_warnings()?;
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;
-    let plans = plans(site, &cluster, Leave { vms: true, disks: false })?;
+    let until = arguments.until.unwrap_or(Phase::Install);
+    let plans = plans(site, &cluster, until, Leave { vms: true, disks: false })?;
     let kept = leave::kept(site, &cluster);
     let count: usize = plans.iter().flat_map(|plan| &plan.hosts).map(|host| host.changes.len()).sum();
     match global.output {
@@ -94,7 +99,7 @@ fn show(global: &Global, arguments: &Arguments, site: &Site) -> Result<(), Failu
 
 /// Shows the plan in short and asks, where there is a terminal to ask on; returns what may be removed.
 ///
-/// `said` is what the user said of it; `None`: the run does not go as far as the VMs.
+/// `said` is what the user said of it.
 ///
 /// # Errors
 /// Refuses where a VM would be removed and nobody said so or can be asked.
@@ -102,11 +107,16 @@ pub(super) fn confirm(
     global: &Global,
     site: &Site,
     cluster: &Cluster,
-    said: Option<Leave>,
+    until: Phase,
+    said: Leave,
 ) -> Result<Leave, Failure> {
     let terminal = std::io::stdin().is_terminal();
-    let leavers = if said.is_some() { leave::leavers(site, cluster) } else { Vec::new() };
-    let leave = said.unwrap_or_default();
+    // A run that does not go as far as the VMs removes none.
+    let (leavers, leave) = if until >= Phase::Machines {
+        (leave::leavers(site, cluster), said)
+    } else {
+        (Vec::new(), Leave::default())
+    };
     if !leavers.is_empty() && !leave.vms && !terminal {
         return Err(Failure::Usage(format!(
             "no longer in the inventory: {}. A VM is removed only where that is said: with --remove-vms or --yes \
@@ -116,7 +126,7 @@ pub(super) fn confirm(
     }
     let ask = !global.yes && terminal;
     let leave = Leave { vms: leave.vms || (ask && !leavers.is_empty()), ..leave };
-    let plans = plans(site, cluster, leave)?;
+    let plans = plans(site, cluster, until, leave)?;
     let count: usize = plans.iter().flat_map(|plan| &plan.hosts).map(|host| host.changes.len()).sum();
     if count == 0 || !ask {
         return Ok(leave);
@@ -137,7 +147,7 @@ pub(super) fn confirm(
 
 /// Returns what `up` does not do unasked, with the way to do it.
 pub(super) fn left_to_you(site: &Site, cluster: &Cluster) -> Result<Vec<String>, Failure> {
-    let plans = plans(site, cluster, Leave::default())?;
+    let plans = plans(site, cluster, Phase::Install, Leave::default())?;
     let hosts = plans.iter().flat_map(|plan| &plan.hosts);
     let manual = hosts.flat_map(|host| host.changes.iter().map(move |change| (&host.host, change)));
     let line = |(host, change): (&String, &Change)| match &change.action {
@@ -148,8 +158,8 @@ pub(super) fn left_to_you(site: &Site, cluster: &Cluster) -> Result<Vec<String>,
 }
 
 /// Computes each phase's changes from what was last seen.
-fn plans(site: &Site, cluster: &Cluster, leave: Leave) -> Result<Vec<PhasePlan>, Failure> {
-    let phases = STORY.into_iter().map(|phase| {
+fn plans(site: &Site, cluster: &Cluster, until: Phase, leave: Leave) -> Result<Vec<PhasePlan>, Failure> {
+    let phases = STORY.into_iter().take_while(|phase| *phase <= until).map(|phase| {
         let wanted = site.wanted(phase, cluster)?;
         let mut hosts = site.fleet.plan(&wanted)?;
         if phase.is_milestone() {

@@ -5,16 +5,20 @@
 //! `ocp2 up`, which is quick where nothing differs, so any of them can be run alone.
 
 mod bare;
+mod clusters;
 mod dhcp;
 mod dns;
 mod down;
 mod drift;
+mod fleet;
 mod footprint;
 mod growing;
+mod growth;
 mod guard;
 mod install;
 mod interruption;
 mod lock;
+mod mesh;
 mod neighbours;
 mod outside;
 mod packets;
@@ -22,3 +26,4 @@ mod reboot;
 mod refusals;
 mod roundtrips;
 mod stage;
+mod ways;

@@ -59,15 +59,20 @@ pub fn stage() -> Stage {
 
 /// Takes a turn with a fresh lab of its own, for a test that changes what the hosts are.
 pub fn apart(suffix: &str) -> Stage {
+    apart_with(suffix, &[])
+}
+
+/// As [`apart`], with options of `lab up`: more hosts, or other network cards.
+pub fn apart_with(suffix: &str, options: &[&str]) -> Stage {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stage-{suffix}"));
     std::fs::create_dir_all(&folder).unwrap();
     let apart = Some(format!("{}{suffix}", name().unwrap_or_else(|| "ocp2lab".into())));
     let stage = Stage { _turn: turn, folder, apart };
     // One `ocp2 lab` at a time is at work on a machine, and this lab is not the only one.
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_secs(300);
     stage.eventually(patience, || run(stage.command().args(["lab", "down"]), ""));
-    stage.eventually(patience, || run(stage.command().args(["lab", "up"]), ""));
+    stage.eventually(patience, || run(stage.command().args(["lab", "up"]).args(options), ""));
     stage
 }
 
