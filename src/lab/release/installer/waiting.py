@@ -10,13 +10,12 @@ import urllib.parse
 
 import yaml
 
+import faults
 import log
 from problems import Refused
 
 ROOT = "/api/assisted-install/v2"
 EVERY = 2.0
-# The real one's limits; a rehearsal of a failure need not last an hour.
-LIMIT_VARIABLE = "STANDIN_WAIT_SECONDS"
 BOOTSTRAP_LIMIT, INSTALL_LIMIT = 60 * 60, 90 * 60
 BOOTSTRAP_FAILED, INSTALL_FAILED = 5, 6
 STATUS = {
@@ -38,6 +37,8 @@ class Cluster:
                 self.rendezvous = file.read().strip()
             with open(os.path.join(folder, "auth", "kubeconfig"), encoding="ascii") as file:
                 self.kubeconfig = yaml.safe_load(file)
+            with open(os.path.join(folder, ".openshift_install_state.json"), encoding="ascii") as file:
+                self.token = json.load(file)["*gencrypto.AuthConfig"]["WatcherAuthToken"]
         except OSError as error:
             raise Refused(f"failed to use asset directory {folder}: {error}") from None
         self.server = urllib.parse.urlsplit(self.kubeconfig["clusters"][0]["cluster"]["server"])
@@ -57,7 +58,8 @@ class Cluster:
 
     def rest(self, path):
         """Returns what the rendezvous host answers, None if it does not."""
-        return answer(http.client.HTTPConnection(self.rendezvous, 8090, timeout=5), ROOT + path)
+        return answer(http.client.HTTPConnection(self.rendezvous, 8090, timeout=5), ROOT + path,
+                      {"Watcher-Authorization": self.token})
 
     def kube(self, path):
         """Returns what the API answers, None if it does not."""
@@ -66,7 +68,7 @@ class Cluster:
 
     def bootstrapped(self):
         """Looks once; tells whether the bootstrap is complete."""
-        kube, clusters = self.kube("/version"), self.rest("/clusters")
+        kube, clusters = self.kube("/version"), self.rest("/clusters?with_hosts=true")
         if kube is None and clusters is None:
             if not self.rest_seen and not self.kube_seen:
                 # Thirty seconds in the real one, which has an hour before it.
@@ -169,12 +171,13 @@ def wait_for_bootstrap(cluster):
 
 
 def limit(usual):
-    return float(os.environ.get(LIMIT_VARIABLE) or usual)
+    # A rehearsal of a failure need not last an hour.
+    return faults.asked().get("waitSeconds") or usual
 
 
-def answer(connection, path):
+def answer(connection, path, headers=()):
     try:
-        connection.request("GET", path, headers={"Accept": "application/json"})
+        connection.request("GET", path, headers={"Accept": "application/json", **dict(headers)})
         response = connection.getresponse()
         body = response.read()
         return json.loads(body) if response.status == 200 else {} if response.status == 404 else None
