@@ -52,6 +52,8 @@ impl Plain {
                 }
                 format!("  {text}")
             }
+            Event::Stage { node, text } => format!("  {node}: {text}"),
+            Event::Trouble { what, fix } => format!("{} {what}\n  hint: {fix}", style.bad("trouble:")),
             Event::Note { text } => format!("{} {text}", style.change("note:")),
             Event::Connected { .. } | Event::Applying { .. } | Event::Output { .. } => return,
         };

@@ -15,5 +15,7 @@ mod kernel;
 mod layers;
 mod programs;
 mod readers;
+mod redaction;
 mod story;
+mod waiting;
 mod wanted;

@@ -20,3 +20,4 @@ mod packets;
 mod reboot;
 mod refusals;
 mod stage;
+mod waits;
