@@ -113,8 +113,8 @@ async fn bring_about(site: &mut Site, phase: Phase) -> Result<usize, Failure> {
             let ejected = if released == 0 {
                 0
             } else {
-                let wanted = site.wanted(Phase::Machines, &cluster)?;
-                site.fleet.converge(&wanted).await?
+                let machines = site.wanted(Phase::Machines, &cluster)?;
+                site.fleet.converge(&machines).await?
             };
             Ok(usize::from(waited) + released + ejected)
         }

@@ -86,9 +86,9 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
         match milestone {
             Milestone::Bootstrap => {
                 let hosts = watch::hosts(session.clone(), cluster, sink, &board);
-                tokio::join!(hosts, watch::cluster(fleet, cluster, sink, &board)).0
+                tokio::join!(hosts, Box::pin(watch::cluster(fleet, cluster, sink, &board))).0
             }
-            Milestone::Install => watch::cluster(fleet, cluster, sink, &board).await,
+            Milestone::Install => Box::pin(watch::cluster(fleet, cluster, sink, &board)).await,
         }
     };
     let output = tokio::select! {

@@ -7,8 +7,8 @@ PATH = "/etc/ocp2-lab-faults.json"
 def asked():
     """Returns what is asked for, empty where nothing is.
 
-    `nodes` and `operators` go into the boot image (see the guest's faults); `waitSeconds` ends `wait-for`
-    sooner than the real one's hour.
+    `nodes` and `operators` go into the boot image (see the guest's faults); `giveUp` lets `wait-for` time out
+    as the real one does after an hour.
     """
     try:
         with open(PATH, encoding="utf-8") as file:
