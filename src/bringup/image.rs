@@ -75,7 +75,10 @@ pub fn frozen_inputs(cluster: &Cluster, inputs: &str, first: &Facts) -> Change {
     let path = Place::of(cluster).inputs();
     let (summary, details) = match first.text(&path) {
         Some(before) if before == inputs => ("a secret among them has changed", Vec::new()),
-        Some(before) => ("changed after the installation has begun", vec![Detail::diff("installer inputs", before, inputs)]),
+        Some(before) => (
+            "changed after the installation has begun",
+            vec![Detail::diff("installer inputs", before, inputs)],
+        ),
         None => ("changed after the installation has begun; what they were is not known", Vec::new()),
     };
     let advice = "the cluster was made from the old ones, and this is never applied: change them back, \

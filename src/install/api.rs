@@ -54,8 +54,8 @@ pub async fn client(fleet: &Fleet, cluster: &Cluster) -> Result<Client, Error> {
         reason: format!("no kubeconfig to speak to the API with: {reason}"),
     };
     let text = session.read(&path, LIMIT).await?;
-    let kubeconfig =
-        Kubeconfig::from_yaml(&String::from_utf8_lossy(&text)).map_err(|error| unusable(error.to_string()))?;
+    let kubeconfig = Kubeconfig::from_yaml(&String::from_utf8_lossy(&text))
+        .map_err(|error| unusable(error.to_string()))?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .map_err(|error| unusable(error.to_string()))?;
@@ -115,9 +115,7 @@ impl Ways {
 }
 
 /// Makes one kind of stream of all: what is read and written at one end of a pair goes through `stream`.
-fn joined(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<UnixStream, BoxError> {
+fn joined(mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<UnixStream, BoxError> {
     let (near, mut far) = UnixStream::pair()?;
     tokio::spawn(async move {
         // Either side may hang up at any time; the other one then sees the end.

@@ -109,8 +109,11 @@ impl ClusterSeen {
             .filter(|node| !self.hosts.iter().any(|host| host.is(&cluster.hostname(node))))
             .map(|node| node.name.as_str())
             .collect();
-        let mut line =
-            format!("{} of {} hosts have registered", cluster.nodes.len() - absent.len(), cluster.nodes.len());
+        let mut line = format!(
+            "{} of {} hosts have registered",
+            cluster.nodes.len() - absent.len(),
+            cluster.nodes.len()
+        );
         if !absent.is_empty() {
             line += &format!("; not yet: {}", absent.join(", "));
         }
@@ -186,11 +189,14 @@ impl HostSeen {
         let checks = if begun { Vec::new() } else { failing(self.validations_info.as_deref()) };
         let mut troubles: Vec<Trouble> = checks.iter().map(|check| check.trouble(name)).collect();
         let (what, fix) = match self.status.as_str() {
-            "error" => ("has failed", "`ocp2 gather` collects its logs; `ocp2 down` and `ocp2 up` start over"),
-            "disconnected" => ("has stopped reporting", "look at its console and whether the VM still runs"),
-            "installing-pending-user-action" => {
-                ("waits for somebody to act", "it has booted the image again and not its disk: its boot order must begin with the disk (`ocp2 plan`)")
+            "error" => {
+                ("has failed", "`ocp2 gather` collects its logs; `ocp2 down` and `ocp2 up` start over")
             }
+            "disconnected" => ("has stopped reporting", "look at its console and whether the VM still runs"),
+            "installing-pending-user-action" => (
+                "waits for somebody to act",
+                "it has booted the image again and not its disk: its boot order must begin with the disk (`ocp2 plan`)",
+            ),
             _ => return troubles,
         };
         troubles.push(Trouble {
@@ -219,5 +225,9 @@ fn failing(packed: Option<&str>) -> Vec<Validation> {
     let groups: std::collections::BTreeMap<String, Vec<Validation>> =
         packed.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     // `pending` waits for another check, `disabled` was switched off.
-    groups.into_values().flatten().filter(|check| matches!(check.status.as_str(), "failure" | "error")).collect()
+    groups
+        .into_values()
+        .flatten()
+        .filter(|check| matches!(check.status.as_str(), "failure" | "error"))
+        .collect()
 }

@@ -125,10 +125,16 @@ fn collecting(cluster: &Cluster, is_first: bool) -> Script {
     if is_first {
         let base = format!("http://{}:8090/api/assisted-install/v2", cluster.rendezvous().address);
         script = script
-            .line(format_args!("keep openshift_install.log cat {}", quote(&format!("{assets}/.openshift_install.log"))))
+            .line(format_args!(
+                "keep openshift_install.log cat {}",
+                quote(&format!("{assets}/.openshift_install.log"))
+            ))
             .line(watch::token(cluster))
             .line("ask() { curl -sS -m 20 -H @<(printf 'Watcher-Authorization: %s\\n' \"$token\") \"$1\"; }")
-            .line(format_args!("keep assisted-clusters.json ask {}", quote(&format!("{base}/clusters?with_hosts=true"))))
+            .line(format_args!(
+                "keep assisted-clusters.json ask {}",
+                quote(&format!("{base}/clusters?with_hosts=true"))
+            ))
             .line(format_args!("keep assisted-events.json ask {}", quote(&format!("{base}/events"))));
     }
     script.line("exit 0")
@@ -140,7 +146,9 @@ fn files(output: &[u8]) -> Vec<(String, String)> {
     let mut rest = output;
     while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
         let head = String::from_utf8_lossy(&rest[..end]).into_owned();
-        let Some((name, size)) = head.strip_prefix("@@").and_then(|head| head.rsplit_once(' ')) else { break };
+        let Some((name, size)) = head.strip_prefix("@@").and_then(|head| head.rsplit_once(' ')) else {
+            break;
+        };
         let size = size.parse().unwrap_or(0).min(rest.len() - end - 1);
         let body = &rest[end + 1..end + 1 + size];
         files.push((name.replace('/', "_"), String::from_utf8_lossy(body).into_owned()));

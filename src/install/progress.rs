@@ -85,7 +85,9 @@ impl Seen {
                 troubles.push(Trouble {
                     key: format!("operator/{name}"),
                     what: format!("operator {name} is degraded: {message}"),
-                    fix: format!("`oc describe clusteroperator {name}` and the pods of its namespace say more"),
+                    fix: format!(
+                        "`oc describe clusteroperator {name}` and the pods of its namespace say more"
+                    ),
                     patience: SETTLING,
                 });
             }
@@ -135,7 +137,10 @@ impl Seen {
 /// Returns what an operator says about why it is not there yet.
 fn why(operator: &Conditions) -> &str {
     let message = |name: &str, bad: bool| {
-        operator.get(name).filter(|(on, message)| *on == bad && !message.is_empty()).map(|(_, text)| text.as_str())
+        operator
+            .get(name)
+            .filter(|(on, message)| *on == bad && !message.is_empty())
+            .map(|(_, text)| text.as_str())
     };
     message("Degraded", true)
         .or_else(|| message("Available", false))

@@ -99,6 +99,9 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
     let troubles = board.troubles();
     fleet.touch();
     if output.status == 0 {
+        if milestone == Milestone::Install {
+            Box::pin(watch::last_look(fleet, cluster, fleet.sink())).await;
+        }
         return Ok(true);
     }
     let reason = last.into_inner().unwrap_or_default();

@@ -59,10 +59,7 @@ impl Board {
 
 /// Takes one look's troubles down and says what is worth a word.
 fn note(list: &Mutex<Watchlist>, begin: Instant, troubles: Vec<Trouble>, sink: &Sink) {
-    let words = list
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .look(begin.elapsed().as_secs(), troubles);
+    let words = list.lock().unwrap_or_else(PoisonError::into_inner).look(begin.elapsed().as_secs(), troubles);
     for word in words {
         match word {
             Word::Lasts(trouble) => sink(Event::Trouble { what: trouble.what, fix: trouble.fix }),
@@ -157,6 +154,15 @@ pub(super) async fn cluster(fleet: &Fleet, cluster: &Cluster, sink: &Sink, board
     }
 }
 
+/// Says how the cluster is, once, if it answers.
+pub(super) async fn last_look(fleet: &Fleet, cluster: &Cluster, sink: &Sink) {
+    if let Ok(client) = api::client(fleet, cluster).await
+        && let Some(seen) = look(&client).await
+    {
+        sink(Event::Stage { node: "cluster".into(), text: seen.progress(cluster).line });
+    }
+}
+
 /// Asks the API once; `None` where it does not answer.
 pub(super) async fn look(client: &Client) -> Option<Seen> {
     let config = |kind: &str, plural: &str| {
@@ -190,5 +196,7 @@ pub(super) async fn look(client: &Client) -> Option<Seen> {
 
 /// Returns the conditions of any kind of object.
 fn of(object: &impl Serialize) -> Conditions {
-    serde_json::to_value(object).as_ref().map_or_else(|_| Conditions::default(), |value: &Value| conditions(value))
+    serde_json::to_value(object)
+        .as_ref()
+        .map_or_else(|_| Conditions::default(), |value: &Value| conditions(value))
 }

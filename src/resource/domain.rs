@@ -208,7 +208,8 @@ impl Domain {
     /// Returns the description of its CD drive alone.
     fn cd_drive(&self) -> Option<String> {
         let drives = self.xml.match_indices("<disk ").map(|(at, _)| &self.xml[at..]);
-        let mut drives = drives.filter_map(|rest| rest.find("</disk>").map(|end| &rest[..end + "</disk>".len()]));
+        let mut drives =
+            drives.filter_map(|rest| rest.find("</disk>").map(|end| &rest[..end + "</disk>".len()]));
         drives.find(|drive| drive.contains("device='cdrom'")).map(str::to_owned)
     }
 
