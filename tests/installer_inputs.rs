@@ -22,6 +22,8 @@ fn cases() -> Vec<(&'static str, Loaded)> {
         ("three-hosts", fake::shipped("three-hosts")),
         ("compact", fake::shipped("compact")),
         ("single", own(include_str!("installer_inputs/single.yaml"))),
+        ("five-masters", own(include_str!("installer_inputs/five-masters.yaml"))),
+        ("more-workers", own(include_str!("installer_inputs/more-workers.yaml"))),
         ("dhcp", own(include_str!("installer_inputs/dhcp.yaml"))),
         ("everything", own(include_str!("installer_inputs/everything.yaml"))),
     ]

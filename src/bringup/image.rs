@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     bringup::{Place, iso_path},
     cluster::Cluster,
-    resource::Facts,
+    resource::{Action, Change, Detail, Facts},
 };
 
 /// What a host remembers of the boot image it has; kept beside it, as JSON.
@@ -50,7 +50,9 @@ pub fn image_step(cluster: &Cluster, inputs: &str, hosts: &[&Facts]) -> ImageSte
         // A host that joins later still has to get the image the nodes of the others booted from,
         // whatever the inventory says by now.
         let records: Vec<_> = hosts.iter().map(|facts| ImageRecord::read(cluster, facts)).collect();
-        let lacking = lacking(&records);
+        // Of hosts whose VMs run from their disks, none needs it any more.
+        let needs = |host: &usize| !hosts[*host].files.contains_key(&Place::of(cluster).ejected());
+        let lacking: Vec<usize> = lacking(&records).into_iter().filter(needs).collect();
         if booted.is_some() && records.first() == Some(&booted) && !lacking.is_empty() {
             return ImageStep::Copy(lacking);
         }
@@ -64,6 +66,30 @@ pub fn image_step(cluster: &Cluster, inputs: &str, hosts: &[&Facts]) -> ImageSte
             if lacking.is_empty() { ImageStep::Done } else { ImageStep::Copy(lacking) }
         }
         _ => ImageStep::Make,
+    }
+}
+
+/// Says what has changed in the installer's inputs since the nodes booted with them; `inputs` are those of now,
+/// their secrets masked.
+#[must_use]
+pub fn frozen_inputs(cluster: &Cluster, inputs: &str, first: &Facts) -> Change {
+    let path = Place::of(cluster).inputs();
+    let (summary, details) = match first.text(&path) {
+        Some(before) if before == inputs => ("a secret among them has changed", Vec::new()),
+        Some(before) => (
+            "changed after the installation has begun",
+            vec![Detail::diff("installer inputs", before, inputs)],
+        ),
+        None => ("changed after the installation has begun; what they were is not known", Vec::new()),
+    };
+    let advice = "the cluster was made from the old ones, and this is never applied: change them back, \
+                  or start over with `ocp2 down` and `ocp2 up`";
+    Change {
+        resource: "installer inputs".into(),
+        summary: summary.to_owned(),
+        details,
+        action: Action::Manual(advice.into()),
+        undo: None,
     }
 }
 

@@ -25,7 +25,8 @@ pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Ve
         wanted.push(Resource::File(File::new(place.begun(), image)));
     }
     for node in cluster.nodes_on(host) {
-        wanted.push(Resource::Domain(Box::new(domain(cluster, node)?)));
+        let iso = (!facts.files.contains_key(&place.ejected())).then(|| iso_path(cluster));
+        wanted.push(Resource::Domain(Box::new(domain_with(cluster, node, iso)?)));
     }
     Ok(wanted)
 }
@@ -68,11 +69,16 @@ fn volume(cluster: &Cluster, node: &Node, place: &Place) -> Result<Volume, rende
     Ok(Volume { pool: place.pool(), name, path, capacity, xml, domain: cluster.domain_name(node) })
 }
 
-/// Returns the domain of a node.
+/// Returns the domain of a node, as it is until the cluster is installed.
 ///
 /// # Errors
 /// Returns an error where the template cannot be filled.
 pub fn domain(cluster: &Cluster, node: &Node) -> Result<Domain, render::Error> {
+    domain_with(cluster, node, Some(iso_path(cluster)))
+}
+
+/// Returns the domain of a node with `iso` in its CD drive, or nothing.
+fn domain_with(cluster: &Cluster, node: &Node, iso: Option<String>) -> Result<Domain, render::Error> {
     #[derive(Serialize)]
     struct Values<'a> {
         kind: &'static str,
@@ -84,7 +90,7 @@ pub fn domain(cluster: &Cluster, node: &Node) -> Result<Domain, render::Error> {
         memory_mib: u64,
         vcpus: u32,
         disk: String,
-        iso: String,
+        iso: Option<String>,
         mac: String,
         bridge: &'a str,
         mtu: u16,
@@ -100,7 +106,7 @@ pub fn domain(cluster: &Cluster, node: &Node) -> Result<Domain, render::Error> {
         memory_mib: node.memory_mib,
         vcpus: node.vcpus,
         disk: disk_path(cluster, node),
-        iso: iso_path(cluster),
+        iso,
         mac: node.mac.to_string(),
         bridge: &cluster.network.bridge,
         mtu: cluster.network.mtu,

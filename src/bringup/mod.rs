@@ -24,7 +24,7 @@ mod removal;
 mod sighting;
 
 pub use hosts::kvm_proof;
-pub use image::{ImageRecord, ImageStep, image_step};
+pub use image::{ImageRecord, ImageStep, frozen_inputs, image_step};
 pub use leaving::{KeptDisk, Leave, kept_disks, leave, leaving};
 pub use machines::{domain, iso_path};
 pub use phase::{Phase, STORY, questions};

@@ -129,7 +129,9 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
     questions.files.insert(place.network_manager_file());
     questions.files.extend([
         place.begun(),
+        place.ejected(),
         place.image(),
+        place.inputs(),
         place.milestone("bootstrap"),
         place.milestone("install"),
     ]);

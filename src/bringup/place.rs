@@ -105,6 +105,18 @@ impl Place {
         self.var("image.json")
     }
 
+    /// Returns the file that says that the VMs need the boot image no more.
+    #[must_use]
+    pub fn ejected(&self) -> String {
+        self.var("ejected")
+    }
+
+    /// Returns the first host's copy of what the boot image was made from, its secrets masked.
+    #[must_use]
+    pub fn inputs(&self) -> String {
+        self.var("inputs")
+    }
+
     /// Returns the file that says that a milestone is reached.
     #[must_use]
     pub fn milestone(&self, name: &str) -> String {

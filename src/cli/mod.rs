@@ -3,6 +3,7 @@
 mod completions;
 mod down;
 mod failure;
+mod gather;
 mod global;
 mod init;
 mod kubeconfig;
@@ -50,6 +51,8 @@ enum Command {
     Render(render::Arguments),
     /// Fetch the kubeconfig of an installed cluster
     Kubeconfig(kubeconfig::Arguments),
+    /// Collect logs from all hosts, without the secrets in them
+    Gather(gather::Arguments),
     /// Rehearse on this machine: real hosts in network namespaces, a stand-in release
     Lab(lab::Arguments),
     /// Print the JSON Schema of the inventory
@@ -94,6 +97,7 @@ fn run(global: &Global, command: Command) -> Result<(), Failure> {
         Command::Down(arguments) => wait(down::run(global, arguments)),
         Command::Vms(arguments) => wait(vms::run(global, arguments)),
         Command::Kubeconfig(arguments) => wait(kubeconfig::run(global, arguments)),
+        Command::Gather(arguments) => wait(gather::run(global, arguments)),
         Command::Lab(arguments) => lab::run(global, arguments),
     }
 }

@@ -186,21 +186,29 @@ fn milestone(site: &Site, cluster: &Cluster, phase: Phase, hosts: &mut [HostPlan
     let waits = |milestone: Milestone| is_agent && !milestone.is_reached(cluster, facts[0]);
     match phase {
         Phase::Image => match install::next_image_step(cluster, site.loaded.pull_secret.as_ref(), &facts)? {
-            ImageStep::Make => {
+            (_, Some(frozen)) => hosts[0].changes.push(frozen),
+            (ImageStep::Make, None) => {
                 add(0, "boot image", if is_agent { "make it" } else { "get it" });
                 for host in 1..facts.len() {
                     add(host, "boot image", "copy it from the first host");
                 }
             }
-            ImageStep::Copy(lacking) => {
+            (ImageStep::Copy(lacking), None) => {
                 for host in lacking {
                     add(host, "boot image", "copy it from the first host");
                 }
             }
-            ImageStep::Done | ImageStep::Frozen => {}
+            (ImageStep::Done | ImageStep::Frozen, None) => {}
         },
         Phase::Bootstrap if waits(Milestone::Bootstrap) => add(0, "cluster", "wait for the control plane"),
-        Phase::Install if waits(Milestone::Install) => add(0, "cluster", "wait for the installation"),
+        Phase::Install => {
+            if waits(Milestone::Install) {
+                add(0, "cluster", "wait for the installation");
+            }
+            for host in install::with_boot_image(cluster, &facts) {
+                add(host, "boot image", "eject it from the VMs");
+            }
+        }
         _ => {}
     }
     Ok(())

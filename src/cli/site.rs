@@ -158,6 +158,19 @@ impl Site {
         folder.join(format!("{}-auth", self.assumed.name))
     }
 
+    /// Returns the folder for logs, beside the inventory; each time another one.
+    pub(super) fn gather_folder(&self) -> PathBuf {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        folder.join(format!("{}-gather-{now}", self.assumed.name))
+    }
+
+    /// Returns the secrets the workstation knows, for what must not show them.
+    pub(super) fn secrets(&self, cluster: &Cluster) -> Vec<Secret> {
+        let proxy = cluster.install.proxy.iter().flat_map(|proxy| [proxy.http.clone(), proxy.https.clone()]);
+        self.loaded.pull_secret.iter().cloned().chain(proxy.flatten()).collect()
+    }
+
     /// Returns where events go.
     pub(super) fn sink(&self) -> &Sink {
         self.fleet.sink()

@@ -89,7 +89,8 @@ async fn bring_up(global: &Global, arguments: &Arguments, site: &mut Site) -> Re
     let cluster = site.cluster()?;
     let installed = phases.last().is_some_and(|last| last.phase == Phase::Install);
     let changed = phases.iter().map(|phase| phase.changed).sum();
-    if installed && changed > 0 {
+    // Also on another workstation, or after the files were lost.
+    if installed && (changed > 0 || !site.credentials_folder().join("kubeconfig").exists()) {
         finish(site, &cluster).await?;
     }
     site.fleet.refresh().await?;
@@ -125,7 +126,15 @@ async fn bring_about(site: &mut Site, phase: Phase, may: Leave) -> Result<usize,
             Ok(usize::from(install::wait(&mut site.fleet, &cluster, Milestone::Bootstrap).await?))
         }
         Phase::Install => {
-            Ok(usize::from(install::wait(&mut site.fleet, &cluster, Milestone::Install).await?))
+            let waited = install::wait(&mut site.fleet, &cluster, Milestone::Install).await?;
+            let released = install::release_boot_image(&mut site.fleet, &cluster).await?;
+            let ejected = if released == 0 {
+                0
+            } else {
+                let machines = site.wanted(Phase::Machines, &cluster)?;
+                site.fleet.converge(&machines).await?
+            };
+            Ok(usize::from(waited) + released + ejected)
         }
         Phase::Hosts | Phase::Overlay | Phase::Nat | Phase::Names | Phase::Balancer => {
             site.preflight(&cluster)?;

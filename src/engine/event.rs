@@ -66,6 +66,20 @@ pub enum Event {
         /// What it hangs on.
         text: String,
     },
+    /// A node, or the cluster as a whole, has come further by itself.
+    Stage {
+        /// Its short name.
+        node: String,
+        /// How far it is.
+        text: String,
+    },
+    /// Something is wrong that does not mend itself; what is waited for is still waited for.
+    Trouble {
+        /// Who, and what is wrong.
+        what: String,
+        /// What the user can do.
+        fix: String,
+    },
     /// Something the user should know, though nothing is wrong.
     Note {
         /// The sentence.

@@ -66,20 +66,26 @@ fn reachable(cluster: &Cluster, kubeconfig: &str) -> Option<String> {
     Some(lines.collect())
 }
 
-fn private_folder(folder: &Path) -> Result<(), Error> {
+/// Makes a folder that only its owner can look into; one that is there stays as it is.
+pub(super) fn private_folder(folder: &Path) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt;
     let local = |source| Error::Local { path: folder.display().to_string(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(local)
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
+///
+/// # Errors
+/// Returns an error where the workstation refuses it.
+pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
     let local = |source| Error::Local { path: path.display().to_string(), source };
-    let new = path.with_extension("new");
-    let _ = std::fs::remove_file(&new);
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = Path::new(&new);
+    let _ = std::fs::remove_file(new);
     let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(local)?;
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(local)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(local)?;
-    std::fs::rename(&new, path).map_err(local)
+    std::fs::rename(new, path).map_err(local)
 }

@@ -1,6 +1,6 @@
 //! What keeps OpenShift from being installed.
 
-use crate::{engine, host, render};
+use crate::{engine, host, install::trouble::Trouble, render};
 
 /// A failure of the installation.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +30,14 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A wait ended without what was waited for.
-    #[error("{milestone} did not complete: {reason}")]
+    #[error("{milestone} did not complete: {reason}{}", listed(troubles))]
     TimedOut {
         /// Which.
         milestone: &'static str,
         /// The installer's last words.
         reason: String,
+        /// What was wrong when it gave up.
+        troubles: Vec<Trouble>,
         /// Where to look.
         hint: String,
     },
@@ -45,4 +47,9 @@ impl From<host::Error> for Error {
     fn from(error: host::Error) -> Self {
         Self::Engine(error.into())
     }
+}
+
+/// Shows each trouble with its fix below the message.
+fn listed(troubles: &[Trouble]) -> String {
+    troubles.iter().map(|trouble| format!("\n  - {}\n    {}", trouble.what, trouble.fix)).collect()
 }

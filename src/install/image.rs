@@ -1,13 +1,13 @@
 //! The boot image: made or got on the first host, then on every host.
 
 use crate::{
-    bringup::{ImageRecord, ImageStep, Place, image_step, installer_inputs, iso_path},
+    bringup::{ImageRecord, ImageStep, Place, frozen_inputs, image_step, installer_inputs, iso_path},
     cluster::{Cluster, Method},
     command::{Command, Script, quote},
     engine::{Event, Fleet, Sink},
     host::Session,
     install::{Error, installer},
-    resource::{Change, Facts, File, sha256},
+    resource::{Action, Change, Detail, Facts, File, sha256},
     secret::Secret,
 };
 
@@ -35,9 +35,14 @@ pub async fn bring_image(
         match step {
             ImageStep::Done => return Ok(changed),
             ImageStep::Frozen => {
-                let text = "the installation has begun with other settings: what would change the installer's \
-                            inputs is not applied (`ocp2 down` and `ocp2 up` start over)";
-                (fleet.sink())(Event::Note { text: text.into() });
+                let change = frozen_inputs(cluster, &inputs.shown, &fleet.members()[0].facts);
+                let diffs = change.details.iter().filter_map(|detail| match detail {
+                    Detail::Diff { text } => Some(text.as_str()),
+                    Detail::Field { .. } => None,
+                });
+                let (diffs, advice) = (diffs.collect::<String>(), manual(&change));
+                let text = format!("{} {}\n{diffs}{advice}", change.resource, change.summary);
+                (fleet.sink())(Event::Note { text });
                 return Ok(changed);
             }
             ImageStep::Make => {
@@ -52,7 +57,8 @@ pub async fn bring_image(
     }
 }
 
-/// Tells what the next step for the boot image is, without taking it.
+/// Tells what the next step for the boot image is, without taking it; where its inputs are frozen,
+/// also what has changed in them.
 ///
 /// # Errors
 /// Returns an error where the installer's inputs cannot be rendered.
@@ -60,8 +66,18 @@ pub fn next_image_step(
     cluster: &Cluster,
     pull_secret: Option<&Secret>,
     facts: &[&Facts],
-) -> Result<ImageStep, Error> {
-    Ok(image_step(cluster, &Inputs::of(cluster, pull_secret)?.digest, facts))
+) -> Result<(ImageStep, Option<Change>), Error> {
+    let inputs = Inputs::of(cluster, pull_secret)?;
+    let step = image_step(cluster, &inputs.digest, facts);
+    let frozen = (step == ImageStep::Frozen).then(|| frozen_inputs(cluster, &inputs.shown, facts[0]));
+    Ok((step, frozen))
+}
+
+fn manual(change: &Change) -> &str {
+    match &change.action {
+        Action::Manual(advice) => advice,
+        Action::Shell(_) | Action::Hypervisor(_) => "",
+    }
 }
 
 /// Everything the image is made from.
@@ -69,19 +85,28 @@ struct Inputs {
     install_config: Option<Secret>,
     agent_config: Option<String>,
     digest: String,
+    /// All of it for eyes, to tell later what has changed.
+    shown: String,
 }
 
 impl Inputs {
     fn of(cluster: &Cluster, pull_secret: Option<&Secret>) -> Result<Self, Error> {
         if let Method::Iso(place) = &cluster.install.method {
-            return Ok(Self { install_config: None, agent_config: None, digest: sha256(place.as_bytes()) });
+            let (digest, shown) = (sha256(place.as_bytes()), format!("iso: {place}\n"));
+            return Ok(Self { install_config: None, agent_config: None, digest, shown });
         }
         let nothing = Secret::new(String::new());
         let install_config = installer_inputs::install_config(cluster, pull_secret.unwrap_or(&nothing))?;
         let agent_config = installer_inputs::agent_config(cluster)?;
         let all = [&cluster.version, &cluster.install.mirror, install_config.expose(), agent_config.as_str()];
         let digest = sha256(all.join("\0").as_bytes());
-        Ok(Self { install_config: Some(install_config), agent_config: Some(agent_config), digest })
+        let shown = format!(
+            "# release\n{} from {}\n# install-config.yaml\n{}# agent-config.yaml\n{agent_config}",
+            cluster.version,
+            cluster.install.mirror,
+            installer_inputs::install_config_masked(cluster)?
+        );
+        Ok(Self { install_config: Some(install_config), agent_config: Some(agent_config), digest, shown })
     }
 }
 
@@ -112,6 +137,8 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
         (Method::Agent, ..) => Vec::new(),
     };
     apply_on(fleet, 0, changes).await?;
+    let shown = File::new(place.inputs(), inputs.shown.clone()).private();
+    apply_on(fleet, 0, shown.changes(&Facts::default())).await?;
     let record = recording(cluster, &place, &inputs.digest);
     apply_on(fleet, 0, vec![Change::shell("boot image".into(), "take its checksum", record)]).await
 }

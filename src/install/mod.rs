@@ -3,13 +3,24 @@
 //! The installer runs there and not on the workstation: its `wait-for` calls
 //! nodes inside the overlay, and its image then travels from host to host.
 
+mod advice;
+pub mod api;
+pub mod assisted;
+mod boot_image;
 mod credentials;
 mod error;
+mod gather;
 mod image;
 mod installer;
+pub mod progress;
+pub mod redact;
+pub mod trouble;
 mod wait;
+mod watch;
 
-pub use credentials::{Credentials, fetch};
+pub use boot_image::{release_boot_image, with_boot_image};
+pub use credentials::{Credentials, fetch, write_private};
 pub use error::Error;
+pub use gather::gather;
 pub use image::{bring_image, next_image_step};
 pub use wait::{Milestone, wait};

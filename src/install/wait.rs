@@ -7,7 +7,10 @@ use crate::{
     cluster::Cluster,
     command::{Script, quote},
     engine::{self, Event, Fleet},
-    install::{Error, installer},
+    install::{
+        Error, installer,
+        watch::{self, Board},
+    },
     resource::Facts,
 };
 
@@ -78,22 +81,38 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
             *last = text;
         }
     });
+    let (sink, board) = (fleet.sink(), Board::default());
+    let watching = async {
+        match milestone {
+            Milestone::Bootstrap => {
+                let hosts = watch::hosts(session.clone(), cluster, sink, &board);
+                tokio::join!(hosts, Box::pin(watch::cluster(fleet, cluster, sink, &board))).0
+            }
+            Milestone::Install => Box::pin(watch::cluster(fleet, cluster, sink, &board)).await,
+        }
+    };
     let output = tokio::select! {
         output = waiting => output?,
+        never = watching => match never {},
         () = interruption.cancelled() => return Err(engine::Error::Interrupted.into()),
     };
+    let troubles = board.troubles();
     fleet.touch();
     if output.status == 0 {
+        if milestone == Milestone::Install {
+            Box::pin(watch::last_look(fleet, cluster, fleet.sink())).await;
+        }
         return Ok(true);
     }
     let reason = last.into_inner().unwrap_or_default();
     let hint = format!(
-        "on {}: {}/.openshift_install.log; the nodes' consoles: /var/log/libvirt/qemu/*-console.log; \
-         `ocp2 up` waits again",
+        "on {}: {}/.openshift_install.log; the nodes' consoles: /var/log/libvirt/qemu/{}-*-console.log; \
+         `ocp2 gather` collects them; `ocp2 up` waits again",
         session.name(),
-        assets
+        assets,
+        cluster.name
     );
-    Err(Error::TimedOut { milestone: milestone.target(), reason, hint })
+    Err(Error::TimedOut { milestone: milestone.target(), reason, troubles, hint })
 }
 
 /// Returns the message of one of the installer's log lines.

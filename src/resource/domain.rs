@@ -239,6 +239,14 @@ impl DomainSeen {
 }
 
 impl Domain {
+    /// Returns the description of its CD drive alone.
+    fn cd_drive(&self) -> Option<String> {
+        let drives = self.xml.match_indices("<disk ").map(|(at, _)| &self.xml[at..]);
+        let mut drives =
+            drives.filter_map(|rest| rest.find("</disk>").map(|end| &rest[..end + "</disk>".len()]));
+        drives.find(|drive| drive.contains("device='cdrom'")).map(str::to_owned)
+    }
+
     /// Returns the changes from `facts` to this domain, defined, autostarted and running.
     ///
     /// # Errors
@@ -269,7 +277,13 @@ impl Domain {
         }
         let mut changes = Vec::new();
         let pending = seen.pending(wanted.as_ref());
-        let differences = differences(shape.as_ref(), wanted.as_ref());
+        // A CD that is to go can go at once; what else differs waits for a power-off.
+        let (cd, differences): (Vec<_>, Vec<_>) =
+            differences(shape.as_ref(), wanted.as_ref()).into_iter().partition(is_ejection);
+        if let (false, Some(drive)) = (cd.is_empty(), self.cd_drive()) {
+            let call = Call::EjectCd { domain: self.name.clone(), drive };
+            changes.push(step("eject the boot image", call).because(cd));
+        }
         if !differences.is_empty() {
             let mut summary = differences.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
             if seen.state != DomainState::Off {
@@ -292,6 +306,11 @@ impl Domain {
         }
         Ok(changes)
     }
+}
+
+/// Tells whether a difference is a CD where there is to be none.
+fn is_ejection(detail: &Detail) -> bool {
+    matches!(detail, Detail::Field { name, to: Some(to), .. } if name == "cdrom sda" && to.is_empty())
 }
 
 impl Domain {

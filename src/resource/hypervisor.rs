@@ -112,6 +112,8 @@ pub enum Call {
     RebootDomain { domain: String },
     /// Cuts a domain's power.
     DestroyDomain { domain: String },
+    /// Puts `drive`, a domain's CD drive without a CD, in the place of the one it has: now, and from its next start on.
+    EjectCd { domain: String, drive: String },
     /// Forgets a domain, its NVRAM and its managed save image; its volumes stay.
     UndefineDomain { domain: String },
 }

@@ -48,6 +48,10 @@ impl Live {
                 self.host(&mut state, &host).set_message(text);
             }
             Event::Waiting { text } => self.host(&mut state, "cluster").set_message(text),
+            Event::Stage { node, text } => self.host(&mut state, &node).set_message(text),
+            Event::Trouble { what, fix } => {
+                let _ = self.bars.println(format!("{} {what}\n  hint: {fix}", self.style.bad("trouble:")));
+            }
             Event::PhaseDone { phase, changed } => {
                 let changes = match changed {
                     0 => self.style.faint("nothing to change"),

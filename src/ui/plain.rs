@@ -52,11 +52,26 @@ impl Plain {
                 }
                 format!("  {text}")
             }
+            Event::Stage { node, text } => {
+                if !self.is_new(&node, &text) {
+                    return;
+                }
+                format!("  {node}: {text}")
+            }
+            Event::Trouble { what, fix } => format!("{} {what}\n  hint: {fix}", style.bad("trouble:")),
             Event::Note { text } => format!("{} {text}", style.change("note:")),
             Event::Connected { .. } | Event::Applying { .. } | Event::Output { .. } => return,
         };
         // With stderr gone there is nobody to tell.
         let _ = writeln!(std::io::stderr(), "{line}");
+    }
+
+    /// Tells whether a node has reached another stage; that it is further within one is not worth a line.
+    fn is_new(&self, node: &str, text: &str) -> bool {
+        let stage = text.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '%' | ' '));
+        let Ok(mut said) = self.said.lock() else { return false };
+        let last = said.insert(format!("stage of {node}"), (Instant::now(), stage.to_owned()));
+        last.is_none_or(|(_, last)| last != stage)
     }
 
     /// Tells whether a line is new and not too soon after the last of its kind.

@@ -17,6 +17,8 @@ mod layers;
 mod leaving;
 mod programs;
 mod readers;
+mod redaction;
 mod standin;
 mod story;
+mod waiting;
 mod wanted;

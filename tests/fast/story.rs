@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use ocp2::{
     bringup::{
-        self, ImageRecord, ImageStep, Phase, Place, Removal, STORY, image_step, iso_path, preflight, sighting,
+        self, ImageRecord, ImageStep, Phase, Place, Removal, STORY, frozen_inputs, image_step, iso_path,
+        preflight, sighting,
     },
     cluster::Cluster,
     resource::{
-        Action, Facts, FileSeen, LinkSeen, Manager, Resource, RouteSeen, System, UnitSeen,
+        Action, Detail, Facts, FileSeen, LinkSeen, Manager, Resource, RouteSeen, System, UnitSeen,
         hypervisor::{DomainSeen, DomainState, PoolSeen, Seen, VolumeSeen},
     },
 };
@@ -97,6 +98,41 @@ fn once_begun_the_boot_image_is_frozen() {
     assert_eq!(step(&[begun(has("before"), "before"), none]), ImageStep::Copy(vec![1]));
     // The image was deleted after the installation, which needs it no more.
     assert_eq!(step(&[begun(none, "now"), none]), ImageStep::Done);
+}
+
+#[test]
+fn a_host_whose_vms_need_the_boot_image_no_more_does_not_get_it_again() {
+    let cluster = cluster();
+    let place = Place::of(&cluster);
+    let record =
+        serde_json::to_string(&ImageRecord { sha256: "11".into(), size: 1000, inputs: "now".into() });
+    let record = record.unwrap();
+    let mut first = Facts::default();
+    first.files.insert(place.image(), file(&record));
+    first.files.insert(place.begun(), file(&record));
+    first.listing.insert(iso_path(&cluster), 1000);
+    let mut second = Facts::default();
+    assert_eq!(image_step(&cluster, "now", &[&first, &second]), ImageStep::Copy(vec![1]));
+    second.files.insert(place.ejected(), file(""));
+    assert_eq!(image_step(&cluster, "now", &[&first, &second]), ImageStep::Done);
+}
+
+#[test]
+fn what_has_changed_in_frozen_inputs_is_shown() {
+    let cluster = cluster();
+    let seen = |before: Option<&str>| {
+        let mut facts = Facts::default();
+        facts.files.extend(before.map(|before| (Place::of(&cluster).inputs(), file(before))));
+        let change = frozen_inputs(&cluster, "fips: true\n", &facts);
+        assert!(matches!(&change.action, Action::Manual(advice) if advice.contains("never applied")));
+        change
+    };
+    let change = seen(Some("fips: false\n"));
+    let [Detail::Diff { text }] = change.details.as_slice() else { panic!("{:?}", change.details) };
+    assert!(text.contains("-fips: false\n+fips: true"), "{text}");
+    // Masked, two pull secrets look the same.
+    assert_eq!(seen(Some("fips: true\n")).summary, "a secret among them has changed");
+    assert!(seen(None).summary.contains("not known"));
 }
 
 #[test]

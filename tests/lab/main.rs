@@ -26,4 +26,5 @@ mod reboot;
 mod refusals;
 mod roundtrips;
 mod stage;
+mod waits;
 mod ways;

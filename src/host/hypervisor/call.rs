@@ -58,6 +58,7 @@ pub(super) fn make(connect: &Connect, call: &Call) -> Result<(), Failure> {
         Call::DestroyDomain { domain: name } => {
             gone(domain(name).and_then(|domain| unless_off(&domain, Domain::destroy)))
         }
+        Call::EjectCd { domain: name, drive } => eject(&domain(name)?, drive),
         Call::UndefineDomain { domain: name } => {
             gone(domain(name).and_then(|domain| domain.undefine_flags(UNDEFINE)))
         }
@@ -116,6 +117,11 @@ fn unless_off(domain: &Domain, call: impl FnOnce(&Domain) -> Result<(), Failure>
     unless(call(domain), || domain.is_active().map(|active| !active))
 }
 
+fn eject(domain: &Domain, drive: &str) -> Result<(), Failure> {
+    let live = if domain.is_active()? { sys::VIR_DOMAIN_AFFECT_LIVE } else { 0 };
+    domain.update_device_flags(drive, sys::VIR_DOMAIN_AFFECT_CONFIG | live)
+}
+
 /// Says what a call is for, as the middle of a sentence.
 pub(super) fn describe(call: &Call) -> String {
     match call {
@@ -140,6 +146,7 @@ pub(super) fn describe(call: &Call) -> String {
         Call::ShutdownDomain { domain } => format!("shutting down domain {domain}"),
         Call::RebootDomain { domain } => format!("rebooting domain {domain}"),
         Call::DestroyDomain { domain } => format!("cutting the power of domain {domain}"),
+        Call::EjectCd { domain, .. } => format!("ejecting the boot image from domain {domain}"),
         Call::UndefineDomain { domain } => format!("removing domain {domain}"),
     }
 }

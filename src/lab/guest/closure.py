@@ -9,8 +9,9 @@ import sys
 source, tree = sys.argv[1:]
 sys.path.insert(0, source)
 # Found by importing rather than by reading: what the interpreter itself needs at its start is in there too.
-names = ["standin." + name.removesuffix(".py") for name in os.listdir(f"{source}/standin")
-         if name != "__main__.py" and name.endswith(".py")]
+names = [os.path.relpath(os.path.join(folder, name), source).removesuffix(".py").replace("/", ".")
+         for folder, _, files in os.walk(f"{source}/standin")
+         for name in files if name.endswith(".py") and name not in ("__main__.py", "__init__.py")]
 probe = "import sys, encodings.idna, encodings.latin_1, encodings.ascii, runpy, fcntl\n" + \
     "\n".join(f"import {name}" for name in names) + \
     "\nprint('\\n'.join(m.__file__ for m in list(sys.modules.values()) if getattr(m, '__file__', None)))"
@@ -21,7 +22,7 @@ listed.append(f"{source}/standin/__main__.py")
 home = os.path.dirname(os.__file__)
 libraries = {os.path.realpath(sys.executable)}
 for path in listed:
-    inside = f"standin/{os.path.basename(path)}" if path.startswith(source) else os.path.relpath(path, home)
+    inside = os.path.relpath(path, source if path.startswith(source) else home)
     target = f"{tree}{home}/{inside}"
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if path.endswith(".py"):

@@ -1,7 +1,7 @@
 """Starts a stand-in guest: find the medium, find itself, then live or installed life."""
 import time
 
-from . import agent, hook, machine, medium, network, power, read, run, say
+from . import agent, faults, hook, machine, medium, network, power, read, run, say
 
 
 class Node:
@@ -41,6 +41,7 @@ def main():
     node = Node(found, payload, state, installed)
     say(f"ocp2 stand-in, not OpenShift: {node.name} {node.ip} {node.nic} mtu {network.mtu(node.nic)}, "
         f"booted from {'disk' if installed else 'the ISO'}")
+    faults.play(node)
     hook.serve(node)
     if installed:
         machine.work(node, state)

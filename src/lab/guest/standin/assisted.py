@@ -17,6 +17,7 @@ class Service:
         self.cluster_id = node.payload["clusterId"]
         self.infra_env_id = node.payload["infraEnvId"]
         self.rendezvous_ip = node.payload["rendezvousIP"]
+        self.watcher_token = node.payload["watcherToken"]
         self.hosts, self.events = {}, []
         self.installing = False
         self.lock = threading.Lock()
@@ -34,13 +35,18 @@ class Service:
         with self.lock:
             if request.method == "POST" and path == f"{ROOT}/infra-envs/{ids[1]}/hosts":
                 return web.Response(201, self.register(json.loads(request.body)))
+            if request.headers.get("watcher-authorization") != self.watcher_token:
+                return web.Response(401, {"code": 401, "message": "unauthenticated for invalid credentials"})
+            hosts = list(map(self.shown, self.hosts.values()))
+            # As the real one: a list of clusters is without their hosts unless they are asked for.
+            listed = hosts if request.query.get("with_hosts") == "true" else []
             answers = {
-                f"{ROOT}/clusters": lambda: [self.cluster()],
+                f"{ROOT}/clusters": lambda: [{**self.cluster(), "hosts": listed}],
                 f"{ROOT}/clusters/{ids[0]}": self.cluster,
                 f"{ROOT}/infra-envs": lambda: [self.infra_env()],
                 f"{ROOT}/infra-envs/{ids[1]}": self.infra_env,
-                f"{ROOT}/infra-envs/{ids[1]}/hosts": lambda: list(map(self.shown, self.hosts.values())),
-                f"{ROOT}/clusters/{ids[0]}/hosts": lambda: list(map(self.shown, self.hosts.values())),
+                f"{ROOT}/infra-envs/{ids[1]}/hosts": lambda: hosts,
+                f"{ROOT}/clusters/{ids[0]}/hosts": lambda: hosts,
                 f"{ROOT}/events": lambda: list(self.events),
                 f"{ROOT}/component-versions": lambda: {"release_tag": "stand-in", "versions": {}},
             }
@@ -64,7 +70,7 @@ class Service:
             self.event("info", "Cluster is ready to be installed")
             self.event("info", "Starting cluster installation")
         return {"instruction": "install" if self.installing else "wait", "role": host["role"],
-                "peers": self.peers(), "installedAt": now()}
+                "peers": self.peers(), "installedAt": now(), "now": time.time()}
 
     def peers(self):
         return [{key: host[key] for key in ("id", "name", "role", "ip", "mac")} for host in self.hosts.values()]
@@ -123,7 +129,8 @@ class Service:
             "status_info": "; ".join(c["message"] for c in host["validations"] if c["status"] != "success"),
             "cluster_id": self.cluster_id, "infra_env_id": self.infra_env_id,
             "created_at": host["created_at"], "checked_in_at": host.get("updated_at", ""),
-            "progress": {"current_stage": host["stage"], "installation_percentage": host["percentage"]},
+            "progress": {"current_stage": host["stage"], "progress_info":
+                         f"{host['percentage']}%" if host["percentage"] else ""},
             "inventory": json.dumps({"hostname": host["name"], "interfaces": [{
                 "name": host["nic"], "mac_address": host["mac"], "mtu": host["mtu"],
                 "ipv4_addresses": [host["ip"]]}]}),

@@ -1,12 +1,16 @@
 """What a host checks before the install may start, under the Assisted Service's own names."""
 from . import medium, network, ping, resolver
 
+# The real service's limit is twenty minutes.
+MOST_SKEW = 1200
 
-def validate(node, peers):
-    """Returns the host's validations, each {id, status, message}."""
+
+def validate(node, peers, skew):
+    """Returns the host's validations, each {id, status, message}; `skew` is None or seconds ahead of the service."""
     return [
         has_disk(node),
         has_hostname(node),
+        has_time(skew),
         resolves(node, "api-domain-name-resolved-correctly", f"api.{node.domain}"),
         resolves(node, "api-int-domain-name-resolved-correctly", f"api-int.{node.domain}"),
         resolves(node, "apps-domain-name-resolved-correctly", f"console-openshift-console.apps.{node.domain}"),
@@ -23,7 +27,7 @@ def result(name, good, message):
 def has_disk(node):
     disk = medium.installation_disk((node.host or {}).get("rootDeviceHints"))
     if not disk:
-        return result("no-disk-found", False, "No eligible disks were found: /dev/not-found-by-hints")
+        return result("has-min-valid-disks", False, "No eligible disks were found: /dev/not-found-by-hints")
     room = medium.size_of(disk) >= node.medium.index["size"]
     return result("sufficient-installation-disk", room, f"Installation disk {disk} of {medium.size_of(disk)} bytes")
 
@@ -31,6 +35,14 @@ def has_disk(node):
 def has_hostname(node):
     good = node.name not in ("", "localhost", "localhost.localdomain")
     return result("hostname-valid", good, f"Hostname {node.name} is {'allowed' if good else 'forbidden'}")
+
+
+def has_time(skew):
+    if skew is None:
+        return result("time-synced-between-host-and-service", True, "Not compared yet")
+    return result("time-synced-between-host-and-service", abs(skew) < MOST_SKEW, (
+        "Host clock is synchronized with service" if abs(skew) < MOST_SKEW else
+        f"Host clock is not synchronized with service: it is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"))
 
 
 def resolves(node, name, domain):

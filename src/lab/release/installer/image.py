@@ -10,6 +10,7 @@ import urllib.request
 import uuid
 
 import agent_config
+import faults
 import install_config
 import log
 import pki
@@ -39,17 +40,23 @@ def create(folder):
     log.info(f"Base ISO obtained from release and cached at [{base}]")
     log.info("Consuming Install Config from target directory")
     log.info("Consuming Agent Config from target directory")
+    asked = faults.asked()
+    if asked:
+        log.warning(f"this stand-in plays failures, for {faults.PATH} asks for them")
     nodes, admin = pki.make(domain, agent["rendezvousIP"])
     ids = {"clusterId": str(uuid.uuid4()), "infraEnvId": str(uuid.uuid4())}
+    token = secrets.token_urlsafe(24)
     iso = os.path.join(folder, "agent.x86_64.iso")
     shutil.copyfile(base, iso + ".new")
     Medium(iso + ".new").store("payload", {
         **ids, "name": name, "baseDomain": install["baseDomain"], "version": VERSION, "masters": masters,
-        "workers": workers, "rendezvousIP": agent["rendezvousIP"], "hosts": agent["hosts"], "pki": nodes})
+        "workers": workers, "rendezvousIP": agent["rendezvousIP"], "hosts": agent["hosts"], "pki": nodes,
+        "watcherToken": token, "faults": asked})
     os.replace(iso + ".new", iso)
     keys(folder, name, domain, admin)
     write(folder, "rendezvousIP", agent["rendezvousIP"], 0o644)
-    write(folder, ".openshift_install_state.json", json.dumps({"standin": VERSION, **ids}, indent=1), 0o640)
+    write(folder, ".openshift_install_state.json", json.dumps(
+        {"standin": VERSION, **ids, "*gencrypto.AuthConfig": {"WatcherAuthToken": token}}, indent=1), 0o640)
     for path in inputs:
         os.remove(path)
     log.info(f"Generated ISO at {iso}.")

@@ -1,0 +1,256 @@
+//! Waits that say what is wrong, and the logs that `gather` brings: with failures the stand-in is asked to play.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::Duration,
+};
+
+use crate::stage::{Run, Stage, lab, stage};
+
+/// Asks the stand-in on bm1 for failures.
+fn faults(stage: &Stage, asked: &str) {
+    stage.at("bm1", &format!("echo '{asked}' > /etc/ocp2-lab-faults.json")).succeeds();
+}
+
+/// Runs `up` until it has said all of this, and then lets the installer give up as after its hour.
+fn given_up_after(stage: &Stage, inventory: &str, words: &[&str]) -> Run {
+    let mut child = stage.start(&["up", inventory]);
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut stderr = String::new();
+    while !words.iter().all(|words| stderr.contains(words)) {
+        assert_ne!(lines.read_line(&mut stderr).unwrap(), 0, "{stderr}");
+    }
+    faults(stage, r#"{"giveUp": true}"#);
+    lines.read_to_string(&mut stderr).unwrap();
+    let status = child.wait().unwrap().code().unwrap_or(-1);
+    stage.at("bm1", "rm /etc/ocp2-lab-faults.json").succeeds();
+    Run { status, stdout: String::new(), stderr }
+}
+
+/// Returns all files below a folder with their text; each must be the user's alone.
+fn private_files(folder: &Path) -> Vec<(String, String)> {
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(folder), 0o700, "{}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(private_files(&path));
+        } else {
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+            files.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    files
+}
+
+#[test]
+fn nodes_that_keep_the_installation_from_its_begin_are_named_and_their_logs_collected() {
+    let stage = stage();
+    let own = &[
+        ("name: ocp\n", "name: ill\n"),
+        (
+            "\nnodes:",
+            "\nnetwork: {machineNetwork: 192.168.204.0/24, bridge: br-ill, vxlan: {device: vxlan6, vni: 81}}\nnodes:",
+        ),
+        ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
+        ("workers: {count: 3", "workers: {count: 1"),
+    ];
+    let inventory = stage.inventory("ill.yaml", own);
+    let asked = r#"{"nodes": {"master1": ["dns"], "master2": ["clock"], "worker0": ["silent"]}}"#;
+    faults(&stage, asked);
+    let up = given_up_after(
+        &stage,
+        &inventory,
+        &[
+            "trouble: master1: api-int-domain-name-resolved-correctly",
+            "trouble: master2: time-synced-between-host-and-service",
+            "3 of 4 hosts have registered; not yet: worker0",
+        ],
+    );
+    let up = up
+        .ends(7)
+        .says("bootstrap-complete did not complete")
+        .says("- master1: api-int-domain-name-resolved-correctly fails: Couldn't resolve domain name api-int.ill.lab.test")
+        .says("it must ask its own host's dnsmasq")
+        .says("- master2: time-synced-between-host-and-service fails: Host clock is not synchronized")
+        .says("set network.ntp")
+        .says("on bm2) has not registered")
+        .says("bm2: /var/log/libvirt/qemu/ill-worker0-console.log");
+    // A check that is well is no trouble.
+    assert!(!up.stderr.contains("trouble: master0") && !up.stderr.contains("- master0"), "{}", up.stderr);
+
+    // What must not leave the hosts, where it could.
+    let log = "/var/lib/ocp2/ill/installer/assets/.openshift_install.log";
+    let key = "-----BEGIN EC PRIVATE KEY-----\\nMHcCplanted\\n-----END EC PRIVATE KEY-----";
+    let auth = stage.at("bm1", &format!(
+        "cd $(dirname {log}); p=$(cat auth/kubeadmin-password); \
+         printf 'msg=\"password: %s\" token=planted-token {key}\\n' \"$p\" >> {log}; echo \"$p\"; sed -n 's/.*client-key-data: //p' auth/kubeconfig"
+    )).succeeds();
+    let pull_secret = std::fs::read_to_string(format!("{}/pull-secret.json", lab())).unwrap();
+    let pull_secret: serde_json::Value = serde_json::from_str(&pull_secret).unwrap();
+    let auths = pull_secret["auths"].as_object().unwrap().values();
+    let mut planted: Vec<String> = auths.filter_map(|one| one["auth"].as_str().map(str::to_owned)).collect();
+    stage.at("bm1", &format!("echo 'pull {}' >> {log}", planted[0])).succeeds();
+    planted.extend(auth.stdout.lines().map(str::to_owned));
+    planted.extend(["planted-token".to_owned(), "MHcCplanted".to_owned()]);
+    assert!(planted.len() >= 5 && planted.iter().all(|secret| secret.len() >= 6), "{planted:?}");
+
+    let bundle = stage.folder.join("ill-bundle");
+    let _ = std::fs::remove_dir_all(&bundle);
+    let folder = bundle.display().to_string();
+    stage.ocp2(&["gather", &inventory, "--dir", &folder]).succeeds().shows(&folder);
+    let files = private_files(&bundle);
+    let has = |name: &str, text: &str| {
+        let found = files.iter().find(|(path, _)| path.ends_with(name));
+        let (_, content) = found
+            .unwrap_or_else(|| panic!("no {name} in {:?}", files.iter().map(|f| &f.0).collect::<Vec<_>>()));
+        assert!(content.contains(text), "{name} lacks {text:?}:\n{content}");
+    };
+    has("bm1/openshift_install.log", "Generated ISO at");
+    has("bm1/openshift_install.log", "password: •••");
+    has("bm1/assisted-clusters.json", "master2.ill.lab.test");
+    has("bm1/assisted-events.json", "Successfully registered");
+    has("bm1/links.txt", "vxlan6");
+    has("bm1/nft.txt", "ocp2_ill");
+    has("bm1/dnsmasq.conf", "ill.lab.test");
+    has("bm1/haproxy.cfg", "6443");
+    has("bm2/journal.txt", "ocp2-ill-");
+    has("bm2/units.txt", "ocp2-ill-dns");
+    has("bm2/ill-worker0.xml", "<domain");
+    has("bm2/ill-worker0-console.log", "plays a failure it was asked for: silent");
+    has("cluster.txt", "the API does not answer");
+    for (path, text) in &files {
+        for secret in &planted {
+            assert!(!text.contains(secret.as_str()), "{path} has {secret}");
+        }
+    }
+
+    // A host that is not there does not keep the others' logs from being collected.
+    let own: Vec<(&str, &str)> = own.iter().copied().chain([("192.0.2.12", "192.0.2.77")]).collect();
+    let lost = stage.inventory("ill-lost.yaml", &own);
+    let bundle = stage.folder.join("ill-lost-bundle");
+    let _ = std::fs::remove_dir_all(&bundle);
+    stage.ocp2(&["gather", &lost, "--dir", &bundle.display().to_string()]).ends(4).says("bm2: cannot reach");
+    let files = private_files(&bundle);
+    assert!(files.iter().any(|(path, text)| path.ends_with("not-reached.txt") && text.contains("bm2")));
+    assert!(files.iter().any(|(path, _)| path.ends_with("bm1/journal.txt")));
+
+    // Mended, the same command carries on: it waits again, and nothing is made anew.
+    let server = "192.168.204.2";
+    stage.inside("bm2", "192.168.204.11", &format!("echo nameserver {server} > /etc/resolv.conf")).succeeds();
+    let now = stage.at("bm1", "date +%s").succeeds().stdout;
+    stage.inside("bm1", "192.168.204.12", &format!("date -s @{}", now.trim())).succeeds();
+    stage.inside("bm2", "192.168.204.13", "rm /run/standin-faults/silent").succeeds();
+    stage.ocp2(&["up", &inventory]).succeeds().says("cluster: 4 of 4 nodes are Ready");
+    stage.ocp2(&["down", "--yes", &inventory]).succeeds();
+}
+
+#[test]
+fn an_operator_that_is_degraded_is_named() {
+    let stage = stage();
+    let inventory = stage.cluster();
+    let masters = [("bm1", "192.168.139.10"), ("bm2", "192.168.139.11"), ("bm1", "192.168.139.12")];
+    for (host, master) in masters {
+        let source = r#"echo '{"authentication": "OAuthServerDeploymentDegraded: 1 of 3 requested instances are unavailable"}' > /run/standin-faults/operators"#;
+        stage.inside(host, master, source).succeeds();
+    }
+    stage.at("bm1", "rm /var/lib/ocp2/ocp/install.done").succeeds();
+    let up = given_up_after(&stage, &inventory, &["it hangs on authentication"]);
+    for (host, master) in masters {
+        stage.inside(host, master, "rm /run/standin-faults/operators").succeeds();
+    }
+    up.ends(7)
+        .says("install-complete did not complete")
+        .says("11 of 12 operators available; it hangs on authentication (OAuthServerDeploymentDegraded")
+        .says("operator authentication is degraded: OAuthServerDeploymentDegraded: 1 of 3 requested instances are unavailable")
+        .says("oc describe clusteroperator authentication");
+    stage.ocp2(&["up", &inventory]).succeeds();
+    stage.ocp2(&["plan", "--check", &inventory]).succeeds();
+}
+
+/// Returns how long each VM has been up, seconds.
+fn uptimes(stage: &Stage, inventory: &str) -> Vec<f64> {
+    let vms = stage.ocp2(&["vms", "list", inventory, "-o", "json"]).succeeds().json();
+    let uptime = |vm: &serde_json::Value| {
+        let url = format!("http://{}:9999/", vm["ip"].as_str().unwrap());
+        let get = || stage.at("bm1", &format!("curl -sS -m 10 {url}"));
+        stage.eventually(Duration::from_secs(20), get).json()["uptime"].as_f64().unwrap()
+    };
+    vms.as_array().unwrap().iter().map(uptime).collect()
+}
+
+#[test]
+fn an_installed_cluster_is_never_installed_again() {
+    let stage = stage();
+    let inventory = stage.cluster();
+    for host in ["bm1", "bm2"] {
+        // The boot image is out of all drives, now and in the configuration, and that is no drift.
+        for which in ["", "--inactive"] {
+            let source = format!("for d in $(virsh -q list --name); do virsh -q domblklist {which} $d; done");
+            let drives = stage.at(host, &source).succeeds().stdout;
+            assert!(drives.contains("ocp-master") && !drives.contains(".iso"), "{host} {which}:\n{drives}");
+        }
+    }
+    let before = uptimes(&stage, &inventory);
+
+    // Another workstation, and an image that somebody has deleted.
+    std::fs::remove_dir_all(stage.folder.join("ocp-auth")).unwrap();
+    for host in ["bm1", "bm2"] {
+        stage.at(host, "rm /var/lib/libvirt/images/ocp/ocp-agent.iso").succeeds();
+    }
+    stage.ocp2(&["plan", "--check", &inventory]).succeeds();
+    let up = stage.ocp2(&["up", &inventory, "-o", "json"]).succeeds().json();
+    assert_eq!(up["changed"], 0, "{up}");
+    assert!(stage.folder.join("ocp-auth/kubeconfig").exists());
+
+    // What the installer was given is another matter now: reported, and never applied.
+    let other = stage.inventory("frozen.yaml", &[("\nnodes:", "\nnetwork: {ntp: [192.0.2.123]}\nnodes:")]);
+    let plan = stage.ocp2(&["plan", "--check", "-o", "json", &other]).ends(8).json();
+    let changes = plan["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 1, "{plan:#}");
+    assert_eq!(changes[0]["resource"], "installer inputs");
+    let diff = changes[0]["details"][0]["text"].as_str().unwrap();
+    assert!(diff.contains("+additionalNTPSources:") && diff.contains("192.0.2.123"), "{diff}");
+    assert!(!diff.contains("sshKey"), "{diff}");
+    let up = stage.ocp2(&["up", &other, "-o", "json"]).succeeds().says("192.0.2.123").says("never applied");
+    assert_eq!(up.json()["changed"], 0, "{}", up.stdout);
+
+    // Another pull secret shows as one, and is not shown.
+    let secret = stage.folder.join("other-secret.json");
+    std::fs::write(&secret, r#"{"auths":{"quay.io":{"auth":"b3RoZXI6c2VjcmV0"}}}"#).unwrap();
+    let path = format!("{}/pull-secret.json", lab());
+    let other = stage.inventory("frozen-secret.yaml", &[(&path, &secret.display().to_string())]);
+    let plan = stage.ocp2(&["plan", "--check", &other]).ends(8).shows("a secret among them has changed");
+    assert!(!plan.stdout.contains("b3RoZXI6c2VjcmV0"), "{}", plan.stdout);
+
+    let after = uptimes(&stage, &inventory);
+    assert!(before.iter().zip(&after).all(|(before, after)| after > before), "{before:?} {after:?}");
+}
+
+#[test]
+fn a_single_node_is_a_cluster() {
+    let stage = stage();
+    let inventory = stage.inventory(
+        "single.yaml",
+        &[
+            ("name: ocp\n", "name: one\n"),
+            (
+                "\nnodes:",
+                "\nnetwork: {machineNetwork: 192.168.205.0/24, bridge: br-one, vxlan: {device: vxlan7, vni: 82}}\nnodes:",
+            ),
+            ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
+            ("masters: {count: 3", "masters: {count: 1"),
+            ("workers: {count: 3", "workers: {count: 0"),
+        ],
+    );
+    let run = stage.ocp2(&["up", &inventory, "-o", "json"]).succeeds();
+    // There is no public address: the API was asked through SSH.
+    let up = run.says("cluster: 1 of 1 nodes are Ready, 12 of 12 operators available").json();
+    assert_eq!(up["phases"].as_array().unwrap().last().unwrap()["phase"], "install");
+    stage.inside("bm1", "192.168.205.10", "cat /proc/cmdline").succeeds().shows("standin.boot=disk");
+    stage.ocp2(&["plan", "--check", &inventory]).succeeds();
+    stage.ocp2(&["down", "--yes", &inventory]).succeeds();
+}
