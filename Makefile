@@ -9,7 +9,7 @@ INVENTORY := inventories/lab.yaml
 # and the readers of what is rendered (haproxy, dnsmasq, nft, virt-xml-validate).
 PACKAGES := build-essential cmake pkg-config libvirt-dev ca-certificates curl \
   mmdebstrap systemd-container iproute2 nftables openssh-client openssh-server \
-  dnsmasq-base haproxy libvirt-clients libxml2-utils python3 procps sudo util-linux
+  dnsmasq-base haproxy libvirt-clients libxml2-utils python3 python3-yaml procps sudo util-linux
 
 .PHONY: demo test test-full check lab-up lab-down setup release toolchain
 

@@ -9,7 +9,7 @@ use crate::{
     cluster::{Cluster, Node, Role},
     command::Command,
     render,
-    resource::{File, Listener, Resource},
+    resource::{Boolean, File, Listener, Resource},
 };
 
 #[derive(Serialize)]
@@ -115,7 +115,15 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
         KINDS.iter().flat_map(|kind| addresses(kind).into_iter().map(|a| ("tcp", a, kind.port))).collect();
     let [unit_file, unit] = daemon(cluster, "balancer", &config, &[], &[&config])?;
     let listener = Listener { unit: place.unit("balancer"), sockets };
-    Ok(vec![Resource::Listener(listener), Resource::File(config), unit_file, unit])
+    // SELinux lets HAProxy listen on and connect to the ports of web servers only; ours are others.
+    let boolean = Boolean { name: "haproxy_connect_any".into(), before: place.var("before/booleans") };
+    Ok(vec![
+        Resource::Listener(listener),
+        Resource::Boolean(boolean),
+        Resource::File(config),
+        unit_file,
+        unit,
+    ])
 }
 
 fn bind(address: IpAddr, port: u16) -> String {

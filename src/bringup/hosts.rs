@@ -3,7 +3,7 @@
 use crate::{
     bringup::Place,
     cluster::Cluster,
-    resource::{Facts, KvmProof, Manager, Package, Resource, Unit},
+    resource::{Facts, KvmProof, Label, Manager, Package, Resource, Unit},
 };
 
 const APT: &[&str] = &[
@@ -34,6 +34,12 @@ const DNF: &[&str] = &[
     "qemu-kvm",
 ];
 
+/// Brings `semanage`.
+const SEMANAGE: &str = "policycoreutils-python-utils";
+
+/// The folder that SELinux's policy labels for disks of VMs by itself.
+const LABELLED: &str = "/var/lib/libvirt/images";
+
 pub(super) fn wanted(cluster: &Cluster, facts: &Facts) -> Vec<Resource> {
     let place = Place::of(cluster);
     let manager = facts.system.manager.unwrap_or(Manager::Apt);
@@ -41,13 +47,19 @@ pub(super) fn wanted(cluster: &Cluster, facts: &Facts) -> Vec<Resource> {
         Manager::Apt => APT,
         Manager::Dnf => DNF,
     };
+    let mut names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let label = label(cluster, &place).filter(|_| facts.system.selinux);
+    if label.is_some() {
+        names.push(SEMANAGE.into());
+    }
     let package = Package {
         manager,
-        names: names.iter().map(|&name| name.to_owned()).collect(),
+        names,
         quiet: vec!["haproxy.service".into(), "dnsmasq.service".into()],
         record: place.var("before/packages"),
     };
     let mut wanted = vec![Resource::Package(package)];
+    wanted.extend(label.map(Resource::Label));
     let before = place.var("before/units");
     // Enabled as a service and not only by its socket, for guests are
     // autostarted by the daemon's start and by nothing else.
@@ -60,6 +72,13 @@ pub(super) fn wanted(cluster: &Cluster, facts: &Facts) -> Vec<Resource> {
         wanted.push(Resource::KvmProof(kvm_proof(&place)));
     }
     wanted
+}
+
+/// Returns the label of the pool's folder, where it is not below libvirt's own.
+fn label(cluster: &Cluster, place: &Place) -> Option<Label> {
+    let path = &cluster.machines.pool;
+    let label = || Label { path: path.display().to_string(), record: place.var("before/label") };
+    (!path.starts_with(LABELLED)).then(label)
 }
 
 /// Returns the proof of KVM as it is kept on a host.

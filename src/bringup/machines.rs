@@ -40,7 +40,8 @@ fn disk_name(cluster: &Cluster, node: &Node) -> String {
     format!("{}.img", cluster.domain_name(node))
 }
 
-fn disk_path(cluster: &Cluster, node: &Node) -> String {
+/// Returns where a node's disk is on its host.
+pub(super) fn disk_path(cluster: &Cluster, node: &Node) -> String {
     format!("{}/{}", cluster.machines.pool.display(), disk_name(cluster, node))
 }
 
@@ -64,7 +65,7 @@ fn volume(cluster: &Cluster, node: &Node, place: &Place) -> Result<Volume, rende
     let (name, capacity) = (disk_name(cluster, node), node.disk_gib << 30);
     let xml = render::fill("volume.xml.j2", Values { name: &name, capacity })?;
     let path = disk_path(cluster, node);
-    Ok(Volume { pool: place.pool(), name, path, capacity, xml })
+    Ok(Volume { pool: place.pool(), name, path, capacity, xml, domain: cluster.domain_name(node) })
 }
 
 /// Returns the domain of a node.

@@ -10,6 +10,7 @@ mod gateway;
 mod hosts;
 mod image;
 pub mod installer_inputs;
+mod leaving;
 mod machines;
 mod names;
 mod neighbours;
@@ -22,6 +23,7 @@ mod sighting;
 
 pub use hosts::kvm_proof;
 pub use image::{ImageRecord, ImageStep, image_step};
+pub use leaving::{KeptDisk, Leave, kept_disks, leave, leaving};
 pub use machines::{domain, iso_path};
 pub use phase::{Phase, STORY, questions};
 pub use place::Place;

@@ -108,7 +108,7 @@ impl Phase {
 /// Returns all that has to be asked on one host for the whole story and for taking it down.
 ///
 /// What is wanted depends a little on the system (apt or dnf), which is not
-/// known before the first answer: the questions are those of both.
+/// known before the first answer: the questions are those of both, and of SELinux.
 ///
 /// # Errors
 /// As [`Phase::wanted`].
@@ -116,7 +116,7 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
     let place = Place::of(cluster);
     let mut questions = Questions::default();
     for manager in [Manager::Apt, Manager::Dnf] {
-        let system = System { manager: Some(manager), ..System::default() };
+        let system = System { manager: Some(manager), selinux: true, ..System::default() };
         let facts = Facts { system, firewalls: Firewall::ALL.into(), ..Facts::default() };
         for phase in STORY {
             for resource in phase.wanted(cluster, host, &facts)? {

@@ -1,7 +1,7 @@
 //! What must be true of a host before anything is changed on it.
 
 use crate::{
-    bringup::{Place, kvm_proof},
+    bringup::{Place, kvm_proof, leaving, neighbours},
     cluster::Cluster,
     resource::Facts,
 };
@@ -94,5 +94,7 @@ pub fn preflight(cluster: &Cluster, host: usize, facts: &Facts, asked: i64) -> V
             "turn virtualisation on in the firmware, or set machines.virtType: qemu for a rehearsal without acceleration",
         );
     }
+    findings.extend(neighbours::findings(cluster, host, facts));
+    findings.extend(leaving::findings(cluster, host, facts));
     findings
 }

@@ -9,7 +9,7 @@ use crate::{
     command::{Command, Script, quote},
     resource::{
         Change, Facts,
-        hypervisor::{Call, DomainState},
+        hypervisor::{Call, DomainSeen, DomainState},
     },
 };
 
@@ -32,6 +32,7 @@ pub fn removal(cluster: &Cluster, facts: &Facts, removal: Removal) -> Vec<Change
     changes.extend(neighbours::removal(&place, facts));
     changes.extend(network(&place, facts));
     changes.extend(settings(&place, facts));
+    changes.extend(selinux(&place, facts));
     changes.extend(foreign_units(&place, facts));
     if removal.packages {
         changes.extend(packages(&place, facts));
@@ -43,20 +44,34 @@ pub fn removal(cluster: &Cluster, facts: &Facts, removal: Removal) -> Vec<Change
 fn domains(place: &Place, facts: &Facts) -> Vec<Change> {
     let all = facts.hypervisor.iter().flat_map(|seen| &seen.domains);
     let ours = all.filter(|domain| domain.cluster().as_deref() == Some(place.cluster()));
-    ours.flat_map(|seen| {
-        let step = |summary: &str, call| Change::hypervisor(format!("domain {}", seen.name), summary, call);
-        let name = || seen.name.clone();
-        let mut steps = Vec::new();
-        if seen.state != DomainState::Off {
-            steps.push(step("cut its power", Call::DestroyDomain { domain: name() }));
-        }
-        steps.push(step("undefine", Call::UndefineDomain { domain: name() }));
-        let log = format!("/var/log/libvirt/qemu/{}", seen.name);
-        let script = Script::new().line(format_args!("rm -f {0}.log {0}-console.log*", quote(&log)));
-        steps.push(Change::shell(format!("domain {}", seen.name), "delete its logs", script));
-        steps
-    })
-    .collect()
+    ours.flat_map(domain).collect()
+}
+
+/// Returns the changes that leave nothing of a domain but its disks.
+pub(super) fn domain(seen: &DomainSeen) -> Vec<Change> {
+    let step = |summary: &str, call| Change::hypervisor(format!("domain {}", seen.name), summary, call);
+    let name = || seen.name.clone();
+    let mut steps = Vec::new();
+    if seen.state != DomainState::Off {
+        steps.push(step("cut its power", Call::DestroyDomain { domain: name() }));
+    }
+    steps.push(step("undefine", Call::UndefineDomain { domain: name() }));
+    let log = format!("/var/log/libvirt/qemu/{}", seen.name);
+    let script = Script::new().line(format_args!("rm -f {0}.log {0}-console.log*", quote(&log)));
+    steps.push(Change::shell(format!("domain {}", seen.name), "delete its logs", script));
+    steps
+}
+
+/// Returns the change that deletes a disk: by libvirt, which tells nothing of a pool that does not run,
+/// or else as the file it is.
+pub(super) fn delete_disk(place: &Place, facts: &Facts, path: &str) -> Change {
+    let mut told = facts.hypervisor.iter().flat_map(|seen| &seen.volumes);
+    if let Some(volume) = told.find(|volume| volume.pool == place.pool() && volume.path == path) {
+        let call = Call::DeleteVolume { pool: place.pool(), volume: volume.name.clone() };
+        return Change::hypervisor(format!("volume {}", volume.name), "delete", call);
+    }
+    let script = Script::new().line(Command::new("rm").args(["-f", path]));
+    Change::shell(format!("volume {path}"), "delete", script)
 }
 
 fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) -> Vec<Change> {
@@ -67,8 +82,7 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
     let mut changes = Vec::new();
     let volumes = seen.iter().flat_map(|seen| &seen.volumes).filter(|v| v.pool == name && v.path != image);
     for volume in volumes.filter(|_| !removal.keep_volumes) {
-        let call = Call::DeleteVolume { pool: name.clone(), volume: volume.name.clone() };
-        changes.push(Change::hypervisor(format!("volume {}", volume.name), "delete", call));
+        changes.push(delete_disk(place, facts, &volume.path));
     }
     // libvirt tells nothing of the volumes of a pool that does not run.
     let told = |path: &String| seen.iter().flat_map(|seen| &seen.volumes).any(|volume| volume.path == *path);
@@ -78,8 +92,7 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
         is_disk && !told(path)
     });
     for path in untold.filter(|_| !removal.keep_volumes) {
-        let script = Script::new().line(Command::new("rm").args(["-f", path]));
-        changes.push(Change::shell(format!("volume {path}"), "delete", script));
+        changes.push(delete_disk(place, facts, path));
     }
     if facts.listing.contains_key(&image) {
         let script = Script::new().line(Command::new("rm").args(["-f", &image, &format!("{image}.part")]));
@@ -154,6 +167,32 @@ fn settings(place: &Place, facts: &Facts) -> Vec<Change> {
         Change::shell(format!("setting {}", file.replace(':', "/")), "put back", script)
     })
     .collect()
+}
+
+/// Puts back what SELinux's policy was before.
+fn selinux(place: &Place, facts: &Facts) -> Vec<Change> {
+    let folder = format!("{}/", place.var("before/booleans"));
+    let kept =
+        facts.listing.keys().filter_map(|path| path.strip_prefix(&folder)).filter(|name| !name.is_empty());
+    let boolean = |name: &str| {
+        let file = quote(&format!("{folder}{name}"));
+        let script = Script::new()
+            .line(format_args!("setsebool -P {} \"$(cat {file})\"", quote(name)))
+            .line(format_args!("rm -f {file}"));
+        Change::shell(format!("SELinux boolean {name}"), "put back", script)
+    };
+    let mut changes: Vec<Change> = kept.map(boolean).collect();
+    let label = place.var("before/label");
+    if facts.listing.contains_key(&label) {
+        let file = quote(&label);
+        let script = Script::new()
+            .line(format_args!("{{ read -r rule; read -r folder; }} < {file}"))
+            .line("semanage fcontext -d \"$rule\" || true")
+            .line("[ ! -e \"$folder\" ] || restorecon -R \"$folder\"")
+            .line(format_args!("rm -f {file}"));
+        changes.push(Change::shell("SELinux label of the pool's folder".into(), "put back", script));
+    }
+    changes
 }
 
 /// Puts back whether units of the system's were enabled and running.

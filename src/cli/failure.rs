@@ -50,6 +50,14 @@ pub(super) enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// A VM that was to power off is still on.
+    #[error("{vm} is still on, {seconds} s after it was asked to power off")]
+    StillOn {
+        /// The VM.
+        vm: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// The user said no.
     #[error("nothing was done")]
     Declined,
@@ -75,7 +83,7 @@ impl Failure {
             Self::Usage(_) => USAGE,
             Self::Load(_) | Self::Problems(_) | Self::NotReady(_) => 3,
             Self::Engine(error) => engine_code(error),
-            Self::Install(install::Error::TimedOut { .. }) => 7,
+            Self::Install(install::Error::TimedOut { .. }) | Self::StillOn { .. } => 7,
             Self::Install(install::Error::Artefact { .. }) => 5,
             Self::Differs => 8,
             Self::Lab(error) if error.is_usage() => USAGE,
@@ -135,6 +143,9 @@ fn hint(failure: &Failure) -> Option<String> {
         Failure::Usage(_) => Some("`ocp2 --help` shows the commands and options".into()),
         Failure::Load(error) => error.help().map(|help| help.to_string()),
         Failure::Install(install::Error::TimedOut { hint, .. }) => Some(hint.clone()),
+        Failure::StillOn { vm, .. } => {
+            Some(format!("`ocp2 vms restart --force {vm}` cuts its power if it must"))
+        }
         Failure::Lab(error) => error.hint(),
         _ => None,
     }

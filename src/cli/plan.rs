@@ -6,10 +6,11 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    bringup::{ImageStep, Phase, STORY},
+    bringup::{ImageStep, Leave, Phase, STORY},
     cli::{
         failure::Failure,
         global::{Global, Output, print, print_json},
+        leave::{self, KeptJson},
         site::Site,
     },
     cluster::{Cluster, Method},
@@ -43,6 +44,7 @@ struct PlanJson<'a> {
     api_version: &'static str,
     cluster: &'a str,
     changes: Vec<ChangeJson<'a>>,
+    kept: Vec<KeptJson>,
 }
 
 #[derive(Serialize)]
@@ -67,40 +69,96 @@ fn show(global: &Global, arguments: &Arguments, site: &Site) -> Result<(), Failu
     site.say_warnings()?;
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;
-    let plans = plans(site, &cluster)?;
+    let plans = plans(site, &cluster, Leave { vms: true, disks: false })?;
+    let kept = leave::kept(site, &cluster);
     let count: usize = plans.iter().flat_map(|plan| &plan.hosts).map(|host| host.changes.len()).sum();
     match global.output {
         Output::Json => {
-            print_json(&PlanJson { api_version: "ocp2/v1", cluster: &cluster.name, changes: json(&plans) })?;
+            let changes = json(&plans);
+            print_json(&PlanJson { api_version: "ocp2/v1", cluster: &cluster.name, changes, kept })?;
         }
-        Output::Text if count == 0 => print("Nothing to change: the hosts are as the inventory says.")?,
+        Output::Text if count == 0 => {
+            print(&format!(
+                "Nothing to change: the hosts are as the inventory says.\n{}",
+                leave::shown(&kept)
+            ))?;
+        }
         Output::Text => {
             let style = Style::new(global.color, std::io::stdout().is_terminal());
-            print(&format!("{}{}", overview(&cluster), text(&plans, style, true)))?;
+            let changes = text(&plans, style, true);
+            print(&format!("{}{changes}{}", overview(&cluster), leave::shown(&kept)))?;
         }
     }
     if arguments.check && count > 0 { Err(Failure::Differs) } else { Ok(()) }
 }
 
-/// Shows the plan in short and asks, where there is a terminal to ask on.
-pub(super) fn confirm(global: &Global, site: &Site, cluster: &Cluster) -> Result<(), Failure> {
-    let plans = plans(site, cluster)?;
+/// Shows the plan in short and asks, where there is a terminal to ask on; returns what may be removed.
+///
+/// `said` is what the user said of it; `None`: the run does not go as far as the VMs.
+///
+/// # Errors
+/// Refuses where a VM would be removed and nobody said so or can be asked.
+pub(super) fn confirm(
+    global: &Global,
+    site: &Site,
+    cluster: &Cluster,
+    said: Option<Leave>,
+) -> Result<Leave, Failure> {
+    let terminal = std::io::stdin().is_terminal();
+    let leavers = if said.is_some() { leave::leavers(site, cluster) } else { Vec::new() };
+    let leave = said.unwrap_or_default();
+    if !leavers.is_empty() && !leave.vms && !terminal {
+        return Err(Failure::Usage(format!(
+            "no longer in the inventory: {}. A VM is removed only where that is said: with --remove-vms or --yes \
+             (drain a node first: oc adm drain, oc delete node); nothing was changed",
+            leavers.join(", ")
+        )));
+    }
+    let ask = !global.yes && terminal;
+    let leave = Leave { vms: leave.vms || (ask && !leavers.is_empty()), ..leave };
+    let plans = plans(site, cluster, leave)?;
     let count: usize = plans.iter().flat_map(|plan| &plan.hosts).map(|host| host.changes.len()).sum();
-    if count == 0 || global.yes || !std::io::stdin().is_terminal() {
-        return Ok(());
+    if count == 0 || !ask {
+        return Ok(leave);
     }
     let style = Style::new(global.color, std::io::stderr().is_terminal());
     say(&format!("{}{}", overview(cluster), text(&plans, style, false)));
-    if global.confirm(&format!("Make these {count} changes?"))? { Ok(()) } else { Err(Failure::Declined) }
+    let removal = if leavers.is_empty() {
+        String::new()
+    } else {
+        format!(" They remove VMs that left the inventory: {}.", leavers.join(", "))
+    };
+    if global.confirm(&format!("Make these {count} changes?{removal}"))? {
+        Ok(leave)
+    } else {
+        Err(Failure::Declined)
+    }
+}
+
+/// Returns what `up` does not do unasked, with the way to do it.
+pub(super) fn left_to_you(site: &Site, cluster: &Cluster) -> Result<Vec<String>, Failure> {
+    let plans = plans(site, cluster, Leave::default())?;
+    let hosts = plans.iter().flat_map(|plan| &plan.hosts);
+    let manual = hosts.flat_map(|host| host.changes.iter().map(move |change| (&host.host, change)));
+    let line = |(host, change): (&String, &Change)| match &change.action {
+        Action::Manual(advice) => Some(format!("{host}: {}: {}: {advice}", change.resource, change.summary)),
+        _ => None,
+    };
+    Ok(manual.filter_map(line).collect())
 }
 
 /// Computes each phase's changes from what was last seen.
-fn plans(site: &Site, cluster: &Cluster) -> Result<Vec<PhasePlan>, Failure> {
+fn plans(site: &Site, cluster: &Cluster, leave: Leave) -> Result<Vec<PhasePlan>, Failure> {
     let phases = STORY.into_iter().map(|phase| {
         let wanted = site.wanted(phase, cluster)?;
         let mut hosts = site.fleet.plan(&wanted)?;
         if phase.is_milestone() {
             milestone(site, cluster, phase, &mut hosts)?;
+        }
+        if phase == Phase::Machines {
+            for (host, changes) in hosts.iter_mut().zip(leave::changes(site, cluster, leave)) {
+                host.changes.splice(0..0, changes);
+            }
         }
         Ok(PhasePlan { phase, hosts })
     });

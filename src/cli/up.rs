@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::{
-    bringup::{Phase, STORY},
+    bringup::{Leave, Phase, STORY},
     cli::{
         failure::Failure,
         global::{Global, Output, print, print_json},
-        plan,
+        leave, plan,
         site::Site,
     },
     cluster::{Cluster, Method},
-    engine::Event,
+    engine::{self, Event},
     install::{self, Milestone},
     ui::say,
 };
@@ -27,6 +27,12 @@ pub(super) struct Arguments {
     /// Stop after this phase
     #[arg(long, value_name = "PHASE", value_parser = phase)]
     until: Option<Phase>,
+    /// Remove workers that left the inventory; their disks stay
+    #[arg(long)]
+    remove_vms: bool,
+    /// Delete disks that are of no VM in the inventory any more
+    #[arg(long)]
+    delete_volumes: bool,
 }
 
 /// Reads a phase's name.
@@ -43,6 +49,8 @@ struct Outcome {
     cluster: String,
     changed: usize,
     phases: Vec<PhaseOutcome>,
+    /// What it does not do unasked, and how the user does it.
+    left_to_you: Vec<String>,
 }
 
 #[derive(serde::Serialize)]
@@ -62,8 +70,9 @@ async fn bring_up(global: &Global, arguments: &Arguments, site: &mut Site) -> Re
     site.say_warnings()?;
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;
-    plan::confirm(global, site, &cluster)?;
     let until = arguments.until.unwrap_or(Phase::Install);
+    let said = Leave { vms: arguments.remove_vms || global.yes, disks: arguments.delete_volumes };
+    let may = plan::confirm(global, site, &cluster, (until >= Phase::Machines).then_some(said))?;
     let mut phases = Vec::new();
     for phase in STORY.into_iter().take_while(|phase| *phase <= until) {
         if phase > Phase::Machines && matches!(cluster.install.method, Method::Iso(_)) {
@@ -73,7 +82,7 @@ async fn bring_up(global: &Global, arguments: &Arguments, site: &mut Site) -> Re
             break;
         }
         (site.sink())(Event::Phase { phase: phase.name(), title: phase.title() });
-        let changed = bring_about(site, phase).await?;
+        let changed = bring_about(site, phase, may).await?;
         (site.sink())(Event::PhaseDone { phase: phase.name(), changed });
         phases.push(PhaseOutcome { phase, changed });
     }
@@ -83,9 +92,18 @@ async fn bring_up(global: &Global, arguments: &Arguments, site: &mut Site) -> Re
     if installed && changed > 0 {
         finish(site, &cluster).await?;
     }
+    site.fleet.refresh().await?;
+    let left_to_you = plan::left_to_you(site, &cluster)?;
     match global.output {
-        Output::Json => {
-            print_json(&Outcome { api_version: "ocp2/v1", cluster: cluster.name, changed, phases })
+        Output::Json => print_json(&Outcome {
+            api_version: "ocp2/v1",
+            cluster: cluster.name,
+            changed,
+            phases,
+            left_to_you,
+        }),
+        Output::Text if !left_to_you.is_empty() => {
+            print(&format!("This is left to you:\n  {}", left_to_you.join("\n  ")))
         }
         Output::Text if changed == 0 => print("Nothing to change: the hosts are as the inventory says."),
         Output::Text => Ok(()),
@@ -93,7 +111,7 @@ async fn bring_up(global: &Global, arguments: &Arguments, site: &mut Site) -> Re
 }
 
 /// Makes a phase true; returns how many changes that took.
-async fn bring_about(site: &mut Site, phase: Phase) -> Result<usize, Failure> {
+async fn bring_about(site: &mut Site, phase: Phase, may: Leave) -> Result<usize, Failure> {
     // Facts may have changed with the phase before: packages are there, KVM is proved.
     site.fleet.check_interrupted()?;
     site.fleet.refresh().await?;
@@ -109,12 +127,38 @@ async fn bring_about(site: &mut Site, phase: Phase) -> Result<usize, Failure> {
         Phase::Install => {
             Ok(usize::from(install::wait(&mut site.fleet, &cluster, Milestone::Install).await?))
         }
-        Phase::Hosts | Phase::Overlay | Phase::Nat | Phase::Names | Phase::Balancer | Phase::Machines => {
+        Phase::Hosts | Phase::Overlay | Phase::Nat | Phase::Names | Phase::Balancer => {
             site.preflight(&cluster)?;
             let wanted = site.wanted(phase, &cluster)?;
             Ok(site.fleet.converge(&wanted).await?)
         }
+        Phase::Machines => {
+            site.preflight(&cluster)?;
+            // First those that go: another one may get their address.
+            let gone = let_go(site, &cluster, may).await?;
+            let wanted = site.wanted(phase, &cluster)?;
+            Ok(gone + site.fleet.converge(&wanted).await?)
+        }
     }
+}
+
+/// Removes what left the inventory, as far as the user said so; returns how many changes that took.
+async fn let_go(site: &mut Site, cluster: &Cluster, may: Leave) -> Result<usize, Failure> {
+    if leave::changes(site, cluster, may).iter().all(Vec::is_empty) {
+        return Ok(0);
+    }
+    site.fleet.lock().await?;
+    let changes = leave::changes(site, cluster, may);
+    let count = changes.iter().map(Vec::len).sum();
+    site.fleet.apply(changes).await?;
+    site.fleet.refresh().await?;
+    for (member, changes) in site.fleet.members().iter().zip(leave::changes(site, cluster, may)) {
+        let remaining: Vec<String> = changes.iter().map(|change| change.resource.clone()).collect();
+        if !remaining.is_empty() {
+            return Err(engine::Error::Differs { host: member.session.name().to_owned(), remaining }.into());
+        }
+    }
+    Ok(count)
 }
 
 /// Fetches the credentials and says what is left for the user to do.

@@ -10,14 +10,11 @@ use crate::{
     cli::{
         failure::Failure,
         global::{Global, Output, print, print_json},
+        power::{self, Verb},
         site::Site,
     },
     cluster::{Cluster, Node},
-    engine,
-    resource::{
-        Change,
-        hypervisor::{Call, DomainState},
-    },
+    resource::hypervisor::DomainState,
 };
 
 /// Options of `vms`.
@@ -39,8 +36,8 @@ enum Command {
     Start(Names),
     /// Ask VMs to power off
     Stop(Names),
-    /// Ask VMs to reboot
-    Restart(Names),
+    /// Ask VMs to reboot; one whose definition has changed is powered off and on
+    Restart(Restart),
 }
 
 #[derive(Debug, Args)]
@@ -48,6 +45,15 @@ struct Names {
     /// Nodes, as `vms list` names them
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct Restart {
+    #[command(flatten)]
+    names: Names,
+    /// Cut the power of a VM that does not power off by itself
+    #[arg(long)]
+    force: bool,
 }
 
 /// A VM as `vms list` shows it; others read these names.
@@ -96,9 +102,9 @@ impl State {
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::List { positional } => list(global, positional).await,
-        Command::Start(names) => act(global, &names.names, Verb::Start).await,
-        Command::Stop(names) => act(global, &names.names, Verb::Stop).await,
-        Command::Restart(names) => act(global, &names.names, Verb::Restart).await,
+        Command::Start(names) => power::switch(global, &names.names, Verb::Start).await,
+        Command::Stop(names) => power::switch(global, &names.names, Verb::Stop).await,
+        Command::Restart(restart) => power::restart(global, &restart.names.names, restart.force).await,
     }
 }
 
@@ -172,55 +178,4 @@ fn table(vms: &[Vm]) -> String {
     }
     let lines = table.to_string();
     lines.lines().map(|line| format!("{}\n", line.trim())).collect()
-}
-
-/// What to do with a VM.
-#[derive(Debug, Clone, Copy)]
-enum Verb {
-    Start,
-    Stop,
-    Restart,
-}
-
-async fn act(global: &Global, names: &[String], verb: Verb) -> Result<(), Failure> {
-    Site::visit(global, None, async |site| act_at(site, names, verb).await).await
-}
-
-async fn act_at(site: &mut Site, names: &[String], verb: Verb) -> Result<(), Failure> {
-    let cluster = site.cluster()?;
-    let states = states(site);
-    let mut changes = vec![Vec::new(); cluster.hosts.len()];
-    for name in names {
-        let Some(node) = cluster.nodes.iter().find(|node| node.name == *name) else {
-            let known = cluster.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
-            return Err(Failure::Usage(format!("there is no VM {name}; there are {known}")));
-        };
-        let domain = cluster.domain_name(node);
-        let host = &cluster.hosts[node.host].name;
-        let state = states.get(host).and_then(|domains| domains.get(&domain)).copied();
-        let (call, summary) = match (verb, state) {
-            (_, None) => return Err(Failure::Usage(format!("{name} does not exist yet: run `ocp2 up`"))),
-            (Verb::Start | Verb::Restart, Some(DomainState::Off)) => {
-                (Call::StartDomain { domain: domain.clone() }, "start")
-            }
-            (Verb::Start, Some(DomainState::Paused)) => {
-                (Call::ResumeDomain { domain: domain.clone() }, "resume")
-            }
-            (Verb::Start, Some(DomainState::Running)) | (Verb::Stop, Some(DomainState::Off)) => continue,
-            (Verb::Stop, Some(_)) => (Call::ShutdownDomain { domain: domain.clone() }, "power off"),
-            (Verb::Restart, Some(_)) => (Call::RebootDomain { domain: domain.clone() }, "reboot"),
-        };
-        changes[node.host].push(Change::hypervisor(format!("domain {domain}"), summary, call));
-    }
-    if changes.iter().all(Vec::is_empty) {
-        return print("Nothing to do.");
-    }
-    let planned = site.fleet.members().iter().map(|m| m.session.name()).zip(&changes);
-    let lines = planned.flat_map(|(host, changes)| {
-        changes.iter().map(move |change| format!("{host}: {}: {}", change.resource, change.summary))
-    });
-    let lines = lines.collect::<Vec<_>>().join("\n");
-    site.fleet.lock().await?;
-    site.fleet.apply(changes).await.map_err(|error: engine::Error| Failure::from(error))?;
-    print(&lines)
 }

@@ -91,7 +91,7 @@ impl Session {
     }
 
     /// Carries a file to another host, through this machine. A file that is there already, with
-    /// the same content, is not sent. `progress` hears how many bytes have been carried.
+    /// the same content, is not sent, and only gets the mode. `progress` hears how many bytes have been carried.
     ///
     /// # Errors
     /// [`Error::NoFile`] on this side, [`Error::Corrupt`] where the file did not arrive as it is,
@@ -110,6 +110,7 @@ impl Session {
         {
             let (ours, theirs) = tokio::try_join!(self.digest(from), other.digest(to))?;
             if ours == theirs {
+                other.set_mode(to, mode).await?;
                 return Ok(Sent { digest: ours, changed: false });
             }
             known = Some(ours);
@@ -201,6 +202,12 @@ impl Session {
     async fn size(&self, path: &str) -> Result<Option<u64>, Error> {
         let script = Script::new().line(Command::new("stat").args(["-L", "-c", "%s", "--", path]));
         Ok(self.run(&script, |_| ()).await?.text().trim().parse().ok())
+    }
+
+    async fn set_mode(&self, path: &str, mode: &str) -> Result<(), Error> {
+        let script = Script::new().line(Command::new("chmod").args(["--", mode, path]));
+        self.run(&script, |_| ()).await?.checked(self.name(), &format!("setting the mode of {path}"))?;
+        Ok(())
     }
 
     fn corrupt(&self, path: &str, wanted: &Digest, arrived: Digest) -> Error {

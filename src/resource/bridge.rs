@@ -5,7 +5,7 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::{
     address::Mac,
     command::{Command, Script},
-    resource::{Change, Conflict, Detail, Facts, LinkSeen},
+    resource::{Change, Conflict, Detail, Facts, LinkSeen, link},
 };
 
 /// A bridge with one IPv4 address.
@@ -62,7 +62,7 @@ impl Bridge {
         let (name, mac, mtu) = (self.name.as_str(), self.mac.to_string(), self.mtu.to_string());
         let add = ip(&["link", "add", "name", name, "address", &mac, "type", "bridge"]);
         Script::new()
-            .line(format_args!("[ -e /sys/class/net/{name} ] || {add}"))
+            .line(link::add_unless_ours(name, &self.alias, &add))
             .line(ip(&["link", "set", "dev", name, "alias", &self.alias, "address", &mac, "mtu", &mtu]))
             .line(ip(&["link", "set", "dev", name, "type", "bridge", "stp_state", "0", "forward_delay", "0"]))
             .line(ip(&["address", "replace", &self.address.to_string(), "dev", name]))

@@ -47,6 +47,10 @@ struct Metadata {
 struct Machine {
     #[serde(rename = "@cluster")]
     cluster: String,
+    #[serde(rename = "@node", default)]
+    node: String,
+    #[serde(rename = "@role", default)]
+    role: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -151,6 +155,18 @@ impl DomainShape {
         self.metadata.machine.as_ref().map(|machine| machine.cluster.as_str())
     }
 
+    /// Returns the node in the metadata.
+    #[must_use]
+    pub fn node(&self) -> Option<&str> {
+        self.metadata.machine.as_ref().map(|machine| machine.node.as_str())
+    }
+
+    /// Returns the node's role in the metadata: `master` or `worker`.
+    #[must_use]
+    pub fn role(&self) -> Option<&str> {
+        self.metadata.machine.as_ref().map(|machine| machine.role.as_str())
+    }
+
     /// Lists the fields compared, in the order shown.
     fn fields(&self) -> Vec<(String, String)> {
         let mut fields = vec![
@@ -202,6 +218,24 @@ impl DomainSeen {
     pub fn cluster(&self) -> Option<String> {
         DomainShape::read(&self.xml)?.cluster().map(str::to_owned)
     }
+
+    /// Tells whether it runs by another description than it would start with now.
+    #[must_use]
+    pub fn waits_for_power_off(&self) -> bool {
+        !self.pending(DomainShape::read(&self.xml).as_ref()).is_empty()
+    }
+
+    /// Returns what `wanted` changes in how it runs, and what only a power-off brings about.
+    ///
+    /// Drives are left out: their system may have ejected the CD.
+    fn pending(&self, wanted: Option<&DomainShape>) -> Vec<Detail> {
+        let Some(live) = self.live.as_deref().and_then(DomainShape::read) else { return Vec::new() };
+        let fixed_at_start = |detail: &Detail| {
+            let Detail::Field { name, .. } = detail else { return false };
+            ["type", "vcpus", "memory", "nic"].iter().any(|kind| name.starts_with(kind))
+        };
+        differences(Some(&live), wanted).into_iter().filter(fixed_at_start).collect()
+    }
 }
 
 impl Domain {
@@ -234,6 +268,7 @@ impl Domain {
             });
         }
         let mut changes = Vec::new();
+        let pending = seen.pending(wanted.as_ref());
         let differences = differences(shape.as_ref(), wanted.as_ref());
         if !differences.is_empty() {
             let mut summary = differences.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
@@ -241,6 +276,9 @@ impl Domain {
                 summary += " (in effect after its next power-off)";
             }
             changes.push(step(&summary, define()).because(differences));
+        }
+        if !pending.is_empty() {
+            changes.push(self.left_to_the_user(pending));
         }
         if !seen.autostart {
             changes.push(step("autostart off → on", autostart()));
@@ -253,6 +291,18 @@ impl Domain {
             }
         }
         Ok(changes)
+    }
+}
+
+impl Domain {
+    /// Returns what stays as it is until the VM is powered off, which is never done unasked.
+    fn left_to_the_user(&self, pending: Vec<Detail>) -> Change {
+        let node = self.name.strip_prefix(&format!("{}-", self.cluster)).unwrap_or(&self.name);
+        let words = pending.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
+        let advice = format!("`ocp2 vms restart {node}` powers it off and on again");
+        let summary = format!("waits for a power-off: {words}");
+        let resource = format!("domain {}", self.name);
+        Change { resource, summary, details: pending, action: Action::Manual(advice), undo: None }
     }
 }
 

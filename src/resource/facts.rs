@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::resource::{
-    FdbSeen, FileSeen, Firewall, LinkSeen, PackageSeen, SocketSeen, System, UnitSeen, entries, fdb, file,
-    firewall, hypervisor,
+    FdbSeen, FileSeen, Firewall, LinkSeen, PackageSeen, SocketSeen, System, UnitSeen, Wall, boolean, entries,
+    fdb, file, firewall, hypervisor, label,
     link::{self, RouteSeen},
-    nft_table, package, setting, socket, system, unit,
+    nft_table, package, setting, socket, system, unit, wall,
 };
 
 /// What was seen on a host, at one moment.
@@ -24,6 +24,10 @@ pub struct Facts {
     pub sockets: Vec<SocketSeen>,
     /// Kernel settings that were asked for and exist.
     pub settings: BTreeMap<String, String>,
+    /// Booleans of SELinux that were asked for and exist.
+    pub booleans: BTreeMap<String, bool>,
+    /// Folders that were asked for, where there is SELinux: their types, nothing for those that do not exist.
+    pub labels: BTreeMap<String, String>,
     /// Files that were asked for and exist.
     pub files: BTreeMap<String, FileSeen>,
     /// Paths found in the folders that were asked for, with their sizes in bytes.
@@ -38,6 +42,8 @@ pub struct Facts {
     pub firewalls: BTreeSet<Firewall>,
     /// Our entries in those: the firewall's name → how they read.
     pub entries: BTreeMap<String, String>,
+    /// Chains of others that drop what they do not know.
+    pub walls: Vec<Wall>,
     /// What libvirt told; `None` where there is no libvirt yet.
     pub hypervisor: Option<hypervisor::Seen>,
 }
@@ -89,12 +95,15 @@ impl Facts {
             fdb: fdb::read(section("fdb")).map_err(json("fdb"))?,
             sockets: socket::read(section("sockets")),
             settings: setting::read(section("settings")),
+            booleans: boolean::read(section("booleans")),
+            labels: label::read(section("labels")),
             files: file::read(section("files")),
             listing: file::read_listing(section("listing")),
             units: unit::read(section("units")),
             packages: package::read(section("packages")),
             nft_tables: nft_table::read(section("nft")),
             firewalls: firewall::read(section("firewalls")),
+            walls: wall::read(section("walls")),
             entries: entries::read(section("entries")),
             hypervisor: None,
         })

@@ -11,6 +11,8 @@ pub enum Firewall {
     Forward,
     /// Rules of iptables that let nothing in by default.
     Input,
+    /// Rules of ip6tables that let nothing in by default.
+    Input6,
     /// ufw, enabled.
     Ufw,
     /// firewalld, running.
@@ -19,13 +21,15 @@ pub enum Firewall {
 
 impl Firewall {
     /// All that are known.
-    pub const ALL: [Self; 5] = [Self::Docker, Self::Forward, Self::Input, Self::Ufw, Self::Firewalld];
+    pub const ALL: [Self; 6] =
+        [Self::Docker, Self::Forward, Self::Input, Self::Input6, Self::Ufw, Self::Firewalld];
 
     fn word(self) -> &'static str {
         match self {
             Self::Docker => "docker",
             Self::Forward => "forward",
             Self::Input => "input",
+            Self::Input6 => "input6",
             Self::Ufw => "ufw",
             Self::Firewalld => "firewalld",
         }
@@ -42,6 +46,9 @@ pub(super) fn ask() -> String {
      grep -qx -e '-N DOCKER-USER' <<<\"$rules\" && echo docker\n\
      grep -qx -e '-P FORWARD DROP' <<<\"$rules\" && echo forward\n\
      grep -qx -e '-P INPUT DROP' <<<\"$rules\" && echo input\n\
+     fi\n\
+     if grep -qsx filter /proc/net/ip6_tables_names || nft list chain ip6 filter INPUT >/dev/null 2>&1; then\n\
+     ip6tables -w -S INPUT 2>/dev/null | grep -qx -e '-P INPUT DROP' && echo input6\n\
      fi\n\
      grep -qsix 'ENABLED=\"\\?yes\"\\?' /etc/ufw/ufw.conf && echo ufw\n\
      systemctl is-active --quiet firewalld.service && echo firewalld"

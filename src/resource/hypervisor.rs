@@ -48,8 +48,10 @@ pub struct DomainSeen {
     pub state: DomainState,
     /// It starts with the host.
     pub autostart: bool,
-    /// Its persistent XML description.
+    /// Its persistent XML description: what it will be after its next power-off.
     pub xml: String,
+    /// Its XML description as it runs; `None` where it is off.
+    pub live: Option<String>,
 }
 
 /// What a domain is doing.
@@ -84,8 +86,8 @@ pub enum Call {
     UndefinePool { pool: String },
     /// Makes a volume from XML.
     CreateVolume { pool: String, xml: String },
-    /// Grows a volume to `capacity` bytes.
-    GrowVolume { pool: String, volume: String, capacity: u64 },
+    /// Grows a volume to `capacity` bytes; a domain that runs on it is told.
+    GrowVolume { pool: String, volume: String, capacity: u64, domain: String },
     /// Deletes a volume.
     DeleteVolume { pool: String, volume: String },
     /// Defines (or redefines) a domain from XML, validated against libvirt's schema.

@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::address::Mac;
+use crate::{
+    address::Mac,
+    command::{Command, quote},
+};
 
 /// A network link as the kernel has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,6 +68,21 @@ pub(super) fn ask() -> String {
     "echo @@links; ip -j -d address show\necho @@routes; ip -j route show default\n\
      echo @@fdb; bridge -j fdb show 2>/dev/null || true"
         .into()
+}
+
+/// Returns a line of source that adds a link, unless it is there and ours already.
+///
+/// At boot nobody has looked before: a link of that name without our alias fails the script, which
+/// names it and touches nothing of it.
+pub(super) fn add_unless_ours(name: &str, alias: &str, add: &Command) -> String {
+    let refusal = quote(&format!(
+        "{name} is already there and not ocp2's (its alias is not {alias}): remove it (ip link delete {name})"
+    ));
+    format!(
+        "if [ ! -e /sys/class/net/{name} ]; then {add}; \
+         elif [ \"$(cat /sys/class/net/{name}/ifalias)\" != {} ]; then echo {refusal} >&2; exit 1; fi",
+        quote(alias)
+    )
 }
 
 /// Reads `ip -j -d address show`.

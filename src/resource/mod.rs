@@ -4,6 +4,7 @@
 //! [`Change`]s lead from what was seen to what is wanted. All of it is pure;
 //! [`crate::host`] carries it out.
 
+mod boolean;
 mod bridge;
 mod change;
 mod conflict;
@@ -15,6 +16,7 @@ mod file;
 mod firewall;
 pub mod hypervisor;
 mod kvm;
+mod label;
 mod link;
 mod nft_table;
 mod package;
@@ -26,7 +28,9 @@ mod system;
 mod unit;
 mod volume;
 mod vxlan;
+mod wall;
 
+pub use boolean::Boolean;
 pub use bridge::Bridge;
 pub use change::{Action, Change, Detail};
 pub use conflict::Conflict;
@@ -37,6 +41,7 @@ pub use fdb::{FdbSeen, Peers};
 pub use file::{File, FileSeen, sha256};
 pub use firewall::Firewall;
 pub use kvm::KvmProof;
+pub use label::Label;
 pub use link::{LinkSeen, RouteSeen};
 pub use nft_table::NftTable;
 pub use package::{Manager, Package, PackageSeen};
@@ -48,12 +53,17 @@ pub use system::System;
 pub use unit::{Reload, Stamp, Unit, UnitSeen};
 pub use volume::Volume;
 pub use vxlan::Vxlan;
+pub use wall::Wall;
 
 /// One thing wanted on a host.
 #[derive(Debug, Clone)]
 pub enum Resource {
     /// A package of the host's distribution.
     Package(Package),
+    /// A switch of SELinux's policy.
+    Boolean(Boolean),
+    /// The SELinux label of a folder.
+    Label(Label),
     /// A file with its whole content.
     File(File),
     /// A kernel setting (sysctl).
@@ -87,6 +97,8 @@ impl Resource {
     pub fn ask(&self, questions: &mut Questions) {
         match self {
             Self::Package(it) => it.ask(questions),
+            Self::Boolean(it) => it.ask(questions),
+            Self::Label(it) => it.ask(questions),
             Self::File(it) => it.ask(questions),
             Self::Setting(it) => it.ask(questions),
             Self::NftTable(it) => it.ask(questions),
@@ -107,6 +119,8 @@ impl Resource {
     pub fn changes(&self, facts: &Facts) -> Result<Vec<Change>, Conflict> {
         match self {
             Self::Package(it) => Ok(it.changes(facts)),
+            Self::Boolean(it) => Ok(it.changes(facts)),
+            Self::Label(it) => Ok(it.changes(facts)),
             Self::File(it) => Ok(it.changes(facts)),
             Self::Setting(it) => Ok(it.changes(facts)),
             Self::Bridge(it) => it.changes(facts),

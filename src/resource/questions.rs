@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::Script,
-    resource::{entries, file, firewall, link, nft_table, package, setting, socket, system, unit},
+    resource::{
+        boolean, entries, file, firewall, label, link, nft_table, package, setting, socket, system, unit,
+        wall,
+    },
 };
 
 /// What to ask of a host; asking twice is asking once.
@@ -20,6 +23,10 @@ pub struct Questions {
     pub settings: BTreeSet<String>,
     /// systemd units.
     pub units: BTreeSet<String>,
+    /// Booleans of SELinux.
+    pub booleans: BTreeSet<String>,
+    /// Folders whose SELinux label is asked.
+    pub labels: BTreeSet<String>,
     /// Packages.
     pub packages: BTreeSet<String>,
     /// Tables of nftables (family inet).
@@ -43,11 +50,14 @@ impl Questions {
             link::ask(),
             socket::ask(),
             setting::ask(&self.settings),
+            boolean::ask(&self.booleans),
+            label::ask(&self.labels),
             file::ask(&self.files, &self.digests, &self.listings),
             unit::ask(&self.units),
             package::ask(&self.packages),
             nft_table::ask(&self.nft_tables),
             firewall::ask(),
+            wall::ask(),
             entries::ask(&self.entries),
         ];
         sections.iter().fold(Script::new(), super::super::command::Script::line).line("echo @@end")

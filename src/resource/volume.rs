@@ -15,6 +15,8 @@ pub struct Volume {
     pub capacity: u64,
     /// Its XML description.
     pub xml: String,
+    /// Name of the domain whose disk it is.
+    pub domain: String,
 }
 
 impl Volume {
@@ -44,8 +46,12 @@ impl Volume {
             let action = Action::Manual(advice.into());
             return vec![Change { resource, summary, details: vec![difference], action, undo: None }];
         }
-        let call =
-            Call::GrowVolume { pool: self.pool.clone(), volume: self.name.clone(), capacity: self.capacity };
+        let call = Call::GrowVolume {
+            pool: self.pool.clone(),
+            volume: self.name.clone(),
+            capacity: self.capacity,
+            domain: self.domain.clone(),
+        };
         vec![Change::hypervisor(resource, &summary, call).because(vec![difference])]
     }
 }

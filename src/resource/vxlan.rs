@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::{
     address::Mac,
     command::{Command, Script},
-    resource::{Change, Conflict, Detail, Facts, LinkSeen},
+    resource::{Change, Conflict, Detail, Facts, LinkSeen, link},
 };
 
 /// A VXLAN link in a bridge (RFC 7348).
@@ -82,7 +82,7 @@ impl Vxlan {
             .arg(self.port)
             .arg("learning");
         Script::new()
-            .line(format_args!("[ -e /sys/class/net/{name} ] || {add}"))
+            .line(link::add_unless_ours(name, &self.alias, &add))
             .line(ip(&["link", "set", "dev", name, "alias", &self.alias, "address", &mac, "mtu", &mtu]))
             .line(ip(&["link", "set", "dev", name, "type", "vxlan", "id"]).arg(self.vni).args([
                 "local",

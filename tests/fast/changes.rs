@@ -23,8 +23,9 @@ use std::{
 use ocp2::{
     command::Command,
     resource::{
-        Action, Bridge, Change, Detail, Domain, Entries, Facts, File, KvmProof, Listener, Manager, NftTable,
-        Package, Peers, Pool, Questions, Reload, Resource, Setting, Stamp, Unit, Volume, Vxlan, hypervisor,
+        Action, Boolean, Bridge, Change, Detail, Domain, Entries, Facts, File, KvmProof, Label, Listener,
+        Manager, NftTable, Package, Peers, Pool, Questions, Reload, Resource, Setting, Stamp, Unit, Volume,
+        Vxlan, hypervisor,
     },
 };
 use serde::Deserialize;
@@ -61,6 +62,8 @@ enum Want {
     Vxlan(WantVxlan),
     Peers { device: String, peers: Vec<IpAddr> },
     Setting { name: String, value: String, before: Option<String> },
+    Boolean { name: String, before: String },
+    Label { path: String, record: String },
     File { path: String, content: String, private: Option<bool>, check: Option<String> },
     Unit { name: String, before: Option<String>, started: Option<WantStamp>, loaded: Option<WantStamp> },
     Package { manager: String, names: Vec<String>, quiet: Vec<String>, record: String },
@@ -69,7 +72,7 @@ enum Want {
     Listener { unit: String, sockets: Vec<(String, IpAddr, u16)> },
     Kvm { path: String },
     Pool { name: String, path: String, xml: String },
-    Volume { pool: String, name: String, path: String, capacity: u64, xml: String },
+    Volume { pool: String, name: String, path: String, capacity: u64, xml: String, domain: String },
     Domain { name: String, cluster: String, xml: String },
 }
 
@@ -133,6 +136,8 @@ struct DomainTold {
     state: String,
     autostart: bool,
     xml: String,
+    /// How the description it runs by differs from that one; not told: as if it was off.
+    runs: Option<BTreeMap<String, String>>,
 }
 
 fn folder() -> PathBuf {
@@ -169,6 +174,8 @@ impl Want {
             }),
             Self::Peers { device, peers } => Resource::Peers(Peers { device, peers }),
             Self::Setting { name, value, before } => Resource::Setting(Setting { name, value, before }),
+            Self::Boolean { name, before } => Resource::Boolean(Boolean { name, before }),
+            Self::Label { path, record } => Resource::Label(Label { path, record }),
             Self::File { path, content, private, check } => {
                 let mut file = File::new(path, content);
                 if private == Some(true) {
@@ -202,8 +209,8 @@ impl Want {
             }
             Self::Kvm { path } => Resource::KvmProof(KvmProof { path }),
             Self::Pool { name, path, xml } => Resource::Pool(Pool { name, path, xml: text(&xml) }),
-            Self::Volume { pool, name, path, capacity, xml } => {
-                Resource::Volume(Volume { pool, name, path, capacity, xml: text(&xml) })
+            Self::Volume { pool, name, path, capacity, xml, domain } => {
+                Resource::Volume(Volume { pool, name, path, capacity, xml: text(&xml), domain })
             }
             Self::Domain { name, cluster, xml } => {
                 Resource::Domain(Box::new(Domain { name, cluster, xml: text(&xml) }))
@@ -267,11 +274,13 @@ impl Case {
             questions.units.insert(listener.unit.clone());
         }
         let entries: BTreeSet<String> = questions.entries.keys().cloned().collect();
-        let asked: [(&BTreeSet<String>, Vec<&String>); 6] = [
+        let asked: [(&BTreeSet<String>, Vec<&String>); 8] = [
             (&entries, facts.entries.keys().collect()),
             (&questions.files, facts.files.keys().collect()),
             (&questions.units, facts.units.keys().collect()),
             (&questions.settings, facts.settings.keys().collect()),
+            (&questions.booleans, facts.booleans.keys().collect()),
+            (&questions.labels, facts.labels.keys().collect()),
             (&questions.packages, facts.packages.keys().collect()),
             (&questions.nft_tables, facts.nft_tables.keys().collect()),
         ];
@@ -285,6 +294,12 @@ impl Case {
         }
         assert!(absent.is_empty(), "nobody asks for {absent:?}");
     }
+}
+
+/// Changes a text that has to be there.
+fn edit(text: String, (from, to): (&String, &String)) -> String {
+    assert!(text.contains(from), "nothing to edit: {from}");
+    text.replace(from, to)
 }
 
 impl Libvirt {
@@ -311,6 +326,7 @@ impl Libvirt {
             name: told.name,
             uuid: told.uuid,
             autostart: told.autostart,
+            live: told.runs.map(|edits| edits.iter().fold(told.xml.clone(), edit)),
             xml: told.xml,
         };
         hypervisor::Seen {

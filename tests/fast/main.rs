@@ -2,18 +2,21 @@
 //!
 //! One crate, for every integration test of its own would link for seconds.
 //! They need root (or sudo) and the programs that read what ocp2 renders (haproxy,
-//! dnsmasq-base, nftables, libvirt-clients, libxml2-utils, systemd, iproute2); a
+//! dnsmasq-base, nftables, libvirt-clients, libxml2-utils, systemd, iproute2, python3-yaml); a
 //! program that is missing fails its tests.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod changes;
 mod cli;
+mod dnf;
 mod facts;
 mod inventories;
 mod kernel;
 mod layers;
+mod leaving;
 mod programs;
 mod readers;
+mod standin;
 mod story;
 mod wanted;

@@ -302,7 +302,7 @@ fn domain(name: &str, cluster: Option<&str>, state: DomainState) -> DomainSeen {
             .replace("urn:ocp2:machine", "urn:other")
             .replace("machine xmlns", "thing xmlns"),
     };
-    DomainSeen { name: name.into(), uuid: String::new(), state, autostart: true, xml }
+    DomainSeen { name: name.into(), uuid: String::new(), state, autostart: true, xml, live: None }
 }
 
 /// Returns a host where everything of the cluster is, and much that is not the cluster's.

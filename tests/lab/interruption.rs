@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    process::Child,
+    process::{Child, Command},
     sync::OnceLock,
     thread,
     time::{Duration, Instant},
@@ -85,6 +85,19 @@ impl UnderWay {
             assert_ne!(lines.read_line(&mut said).unwrap(), 0, "{said}");
         }
         Self { child, said, lines }
+    }
+
+    /// Goes on to a later line.
+    fn goes_on_until(&mut self, text: &str) {
+        while !self.said.contains(text) {
+            assert_ne!(self.lines.read_line(&mut self.said).unwrap(), 0, "{}", self.said);
+        }
+    }
+
+    /// Presses Ctrl-C.
+    fn interrupt(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     }
 
     pub fn end(mut self) -> Run {
@@ -194,5 +207,26 @@ fn a_full_disk_is_named_and_once_there_is_room_the_run_carries_on() {
         stage.ocp2(&["down", "--yes", &inventory]).succeeds();
         stage.at("bm1", &format!("umount {folder} && rmdir {folder}")).succeeds();
     }
+    undisturbed.ends(&stage, &inventory);
+}
+
+#[test]
+fn the_first_ctrl_c_waits_for_the_step_in_hand_and_the_second_does_not() {
+    let stage = stage();
+    let (inventory, undisturbed) = undisturbed(&stage);
+    let mut run = UnderWay::until(&stage, &inventory, "bm2 [4/11]");
+    // The step in hand does not end while nothing comes back from its host.
+    cable(&stage, "bm2", false);
+    run.interrupt();
+    run.goes_on_until("stopping after the step in hand; Ctrl-C again stops at once");
+    thread::sleep(Duration::from_secs(1));
+    assert!(run.child.try_wait().unwrap().is_none(), "the step in hand was not waited for");
+    run.interrupt();
+    let end = run.end();
+    cable(&stage, "bm2", true);
+    end.ends(130).says("stopped at once; the same command carries on");
+    // bm2 hears of the end, and frees the lock, once it hears anything again.
+    stage.eventually(Duration::from_secs(60), || up(&stage, &inventory));
+    undisturbed.carries_on(&stage, &inventory, "after the second Ctrl-C");
     undisturbed.ends(&stage, &inventory);
 }

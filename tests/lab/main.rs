@@ -10,6 +10,7 @@ mod dns;
 mod down;
 mod drift;
 mod footprint;
+mod growing;
 mod guard;
 mod install;
 mod interruption;

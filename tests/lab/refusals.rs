@@ -98,6 +98,34 @@ fn what_is_in_the_way_is_named_and_left_alone() {
 }
 
 #[test]
+fn rules_of_the_owners_own_that_would_drop_our_traffic_are_named_and_left_alone() {
+    let stage = stage();
+    let inventory = stage.inventory("own-rules.yaml", &[]);
+    let own = "nft -f - <<'RULES'
+table inet own {
+  chain input {
+    type filter hook input priority filter; policy drop
+    iif lo accept
+    ct state established,related accept
+    tcp dport 22 accept
+  }
+}
+RULES";
+    let list = "nft list table inet own";
+    stage.at("bm1", own).succeeds();
+    let before = stage.at("bm1", list);
+    let refused = ["plan", "up"].map(|command| stage.ocp2(&[command, &inventory]));
+    let after = stage.at("bm1", &format!("{list}; nft delete table inet own"));
+    for refused in refused {
+        refused
+            .ends(3)
+            .says("bm1: chain input of the nftables table inet own drops")
+            .says("nft insert rule inet own input ip saddr 192.0.2.12 udp dport 4789 accept");
+    }
+    assert_eq!(before.succeeds().stdout, after.succeeds().stdout);
+}
+
+#[test]
 fn after_ctrl_c_the_next_run_carries_on() {
     let stage = stage();
     let own = &[

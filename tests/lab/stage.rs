@@ -96,7 +96,8 @@ fn lab_command(arguments: &[&str]) {
 impl Stage {
     /// Switches a host off without a warning, and on again.
     pub fn power_cycle(&self, host: &str) {
-        lab_command(&["reboot", host, "--pull-plug"]);
+        let patience = Duration::from_secs(120);
+        self.eventually(patience, || run(self.command().args(["lab", "reboot", host, "--pull-plug"]), ""));
     }
 
     /// Returns ocp2 as it is called about this lab.

@@ -1,6 +1,9 @@
 //! Files, from here and from host to host.
 
-use std::{fs, os::unix::fs::MetadataExt};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+};
 
 use ocp2::host::Error;
 
@@ -32,8 +35,11 @@ async fn a_file_is_carried_to_another_host_with_its_holes() {
     assert!(arrived.blocks() * 512 < arrived.len() - (8 << 20), "{} blocks", arrived.blocks());
     assert!(!fs::exists(format!("{copy}.part")).unwrap());
 
+    // What has the right content is not sent, but what it holds is for nobody else all the same.
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o644)).unwrap();
     let sent = from.copy_to(&image, &to, &copy, "0600", |_| panic!("it is there already")).await.unwrap();
     assert!(!sent.changed);
+    assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, 0o600);
     // The same size, another content.
     let mut damaged = fs::read(&copy).unwrap();
     damaged[1000] ^= 1;

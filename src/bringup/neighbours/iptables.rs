@@ -11,6 +11,10 @@ use crate::{
     resource::{Change, Entries, Firewall},
 };
 
+/// The programs, one for each version of IP.
+const V4: &str = "iptables";
+const V6: &str = "ip6tables";
+
 /// Name of these entries.
 pub(super) const NAME: &str = "iptables";
 
@@ -22,13 +26,16 @@ pub(super) fn entries(place: &Place, traffic: &Traffic, at_work: &BTreeSet<Firew
     let before = make.len();
     if is(Firewall::Docker) {
         make += "if iptables -w -n -L DOCKER-USER >/dev/null 2>&1; then\n";
-        make += &rules(place, "DOCKER-USER", forward(traffic));
+        make += &rules(place, V4, "DOCKER-USER", forward(traffic));
         make += "fi\n";
     } else if is(Firewall::Forward) && !is(Firewall::Ufw) {
-        make += &rules(place, "FORWARD", forward(traffic));
+        make += &rules(place, V4, "FORWARD", forward(traffic));
     }
     if is(Firewall::Input) && !is(Firewall::Ufw) {
-        make += &rules(place, "INPUT", input(traffic));
+        make += &rules(place, V4, "INPUT", [from_the_bridge(traffic), from_outside(traffic, false)].concat());
+    }
+    if is(Firewall::Input6) && !is(Firewall::Ufw) {
+        make += &rules(place, V6, "INPUT", from_outside(traffic, true));
     }
     (make.len() > before).then(|| Entries {
         firewall: NAME.into(),
@@ -54,19 +61,26 @@ fn forward(traffic: &Traffic) -> Vec<Vec<String>> {
     rules
 }
 
-fn input(traffic: &Traffic) -> Vec<Vec<String>> {
+fn from_the_bridge(traffic: &Traffic) -> Vec<Vec<String>> {
     let (bridge, address) = (traffic.bridge.as_str(), traffic.address.to_string());
-    let mut rules = vec![
+    vec![
         words(&["-i", bridge, "-p", "icmp"]),
         words(&["-i", bridge, "-p", "udp", "-m", "multiport", "--dports", "53,67"]),
         words(&["-i", bridge, "-d", &address, "-p", "tcp", "-m", "tcp", "--dport", "53"]),
         words(&["-i", bridge, "-d", &address, "-p", "tcp", "-m", "multiport", "--dports", &list(&BRIDGE)]),
-    ];
-    for peer in traffic.peers.iter().filter(|peer| peer.address.is_ipv4()) {
+    ]
+}
+
+/// Returns what comes from the other hosts and from outside by one of IP's two versions.
+///
+/// Of the sixth there is no more than this: the VMs' network has only IPv4, so nothing of it is forwarded.
+fn from_outside(traffic: &Traffic, v6: bool) -> Vec<Vec<String>> {
+    let mut rules = Vec::new();
+    for peer in traffic.peers.iter().filter(|peer| peer.address.is_ipv6() == v6) {
         let (from, port) = (peer.address.to_string(), traffic.port.to_string());
         rules.push(words(&["-s", &from, "-p", "udp", "-m", "udp", "--dport", &port]));
     }
-    if let Some(public) = traffic.public.filter(std::net::IpAddr::is_ipv4) {
+    if let Some(public) = traffic.public.filter(|public| public.is_ipv6() == v6) {
         let to = public.to_string();
         rules.push(words(&["-d", &to, "-p", "tcp", "-m", "multiport", "--dports", &list(&PUBLIC)]));
     }
@@ -78,9 +92,9 @@ fn words(words: &[&str]) -> Vec<String> {
 }
 
 /// Returns the source that puts rules at the head of a chain, the last one first.
-fn rules(place: &Place, chain: &str, rules: Vec<Vec<String>>) -> String {
+fn rules(place: &Place, program: &str, chain: &str, rules: Vec<Vec<String>>) -> String {
     let one = |rule: Vec<String>| {
-        let command = Command::new("iptables").args(["-w", "-I", chain]).args(rule);
+        let command = Command::new(program).args(["-w", "-I", chain]).args(rule);
         let tag = ["-m", "comment", "--comment", &place.alias(), "-j", "ACCEPT"];
         format!("{}\n", command.args(tag))
     };
@@ -90,13 +104,16 @@ fn rules(place: &Place, chain: &str, rules: Vec<Vec<String>>) -> String {
 /// Returns the source that lists our rules; where iptables has no table there are none.
 fn list_source(place: &Place) -> String {
     let tag = quote(&format!("--comment \"?{}\"?( |$)", place.alias()));
-    format!(
-        "if command -v iptables >/dev/null && \
-         {{ grep -qsx filter /proc/net/ip_tables_names || nft list table ip filter >/dev/null 2>&1; }}; then\n\
-         iptables -w -S | grep -E -e {tag} || true\nfi\n"
-    )
+    let of = |program: &str, names: &str, family: &str| {
+        format!(
+            "if command -v {program} >/dev/null && \
+             {{ grep -qsx filter /proc/net/{names} || nft list table {family} filter >/dev/null 2>&1; }}; then\n\
+             {{ {program} -w -S | grep -E -e {tag} || true; }} | sed 's/^/{program} /'\nfi\n"
+        )
+    };
+    of(V4, "ip_tables_names", "ip") + &of(V6, "ip6_tables_names", "ip6")
 }
 
 fn removal_source(place: &Place) -> String {
-    format!("{{ {}; }} | sed 's/^-A/-w -D/' | xargs -r -L1 iptables\n", list_source(place).trim_end())
+    format!("{{ {}; }} | sed 's/ -A / -w -D /' | xargs -r -L1 env\n", list_source(place).trim_end())
 }

@@ -7,6 +7,7 @@ mod firewalld;
 mod iptables;
 mod traffic;
 mod ufw;
+mod walls;
 
 use crate::{
     bringup::{Place, neighbours::traffic::Traffic},
@@ -14,6 +15,8 @@ use crate::{
     render,
     resource::{Change, Entries, Facts, Firewall, Resource, UnitSeen},
 };
+
+pub(super) use walls::findings;
 
 /// Returns what is wanted in the firewalls that are at work.
 pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Vec<Resource>, render::Error> {

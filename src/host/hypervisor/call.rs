@@ -17,6 +17,9 @@ const UNDEFINE: sys::virDomainUndefineFlagsValues = sys::VIR_DOMAIN_UNDEFINE_MAN
     | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     | sys::VIR_DOMAIN_UNDEFINE_NVRAM;
 
+/// The size of a disk is told in bytes, not KiB.
+const BYTES: u32 = sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES;
+
 /// Makes a call.
 pub(super) fn make(connect: &Connect, call: &Call) -> Result<(), Failure> {
     let pool = |name: &str| connect.lookup_storage_pool_by_name(name);
@@ -30,8 +33,13 @@ pub(super) fn make(connect: &Connect, call: &Call) -> Result<(), Failure> {
         Call::StopPool { pool: name } => gone(pool(name).and_then(|pool| stop_pool(&pool))),
         Call::UndefinePool { pool: name } => gone(pool(name).and_then(|pool| pool.undefine())),
         Call::CreateVolume { pool: name, xml } => StorageVol::create_xml(&pool(name)?, xml, 0).map(drop),
-        Call::GrowVolume { pool: name, volume, capacity } => {
-            pool(name)?.lookup_storage_vol_by_name(volume)?.resize(*capacity, 0)
+        Call::GrowVolume { pool: name, volume, capacity, domain: user } => {
+            let volume = pool(name)?.lookup_storage_vol_by_name(volume)?;
+            match domain(user) {
+                // Its QEMU grows the file, and its system sees the new size at once.
+                Ok(user) if user.is_active()? => user.block_resize(&volume.path()?, *capacity, BYTES),
+                _ => volume.resize(*capacity, 0),
+            }
         }
         Call::DeleteVolume { pool: name, volume } => gone(
             pool(name).and_then(|pool| pool.lookup_storage_vol_by_name(volume)).and_then(|v| v.delete(0)),
@@ -119,7 +127,7 @@ pub(super) fn describe(call: &Call) -> String {
         Call::StopPool { pool } => format!("stopping pool {pool}"),
         Call::UndefinePool { pool } => format!("removing pool {pool}"),
         Call::CreateVolume { pool, .. } => format!("making a volume in pool {pool}"),
-        Call::GrowVolume { pool, volume, capacity } => {
+        Call::GrowVolume { pool, volume, capacity, .. } => {
             format!("growing volume {volume} of pool {pool} to {capacity} bytes")
         }
         Call::DeleteVolume { pool, volume } => format!("deleting volume {volume} of pool {pool}"),

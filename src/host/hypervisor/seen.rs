@@ -122,18 +122,23 @@ fn describe(
     autostart: bool,
     halted: &[String],
 ) -> Result<Option<DomainSeen>, Failure> {
-    let xml = match turns.call(|| domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE)) {
+    let (name, uuid) = (domain.name()?, domain.uuid_string()?);
+    // A domain that is off has no id: this is no call.
+    let on = domain.id().is_some();
+    let described = both(
+        || turns.call(|| domain.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE)),
+        || if on { turns.call(|| domain.xml_desc(0)).map(Some) } else { Ok(None) },
+    );
+    let (xml, live) = match described {
         Err(failure) if failure.code().is(virt::error::ErrorNumber::NoDomain) => return Ok(None),
         other => other?,
     };
-    let (name, uuid) = (domain.name()?, domain.uuid_string()?);
-    // A domain that is off has no id: this is no call.
-    let state = match domain.id() {
-        None => DomainState::Off,
-        Some(_) if halted.contains(&uuid) => halted_state(turns, domain),
-        Some(_) => DomainState::Running,
+    let state = match on {
+        false => DomainState::Off,
+        true if halted.contains(&uuid) => halted_state(turns, domain),
+        true => DomainState::Running,
     };
-    Ok(Some(DomainSeen { name, uuid, state, autostart, xml }))
+    Ok(Some(DomainSeen { name, uuid, state, autostart, xml, live }))
 }
 
 fn halted_state(turns: &Turns, domain: &Domain) -> DomainState {

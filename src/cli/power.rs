@@ -1,0 +1,146 @@
+//! Switching VMs on and off.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    cli::{
+        failure::Failure,
+        global::{Global, print},
+        site::Site,
+    },
+    cluster::{Cluster, Node},
+    resource::{
+        Change,
+        hypervisor::{Call, DomainSeen, DomainState},
+    },
+};
+
+/// How long a VM may take to power off.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Time between looks at a VM that powers off.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What to do with a VM.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Verb {
+    /// Start it, or go on where it is paused.
+    Start,
+    /// Ask it to power off.
+    Stop,
+}
+
+/// Starts VMs, or asks them to power off.
+pub(super) async fn switch(global: &Global, names: &[String], verb: Verb) -> Result<(), Failure> {
+    Site::visit(global, None, async |site| switch_at(site, names, verb).await).await
+}
+
+async fn switch_at(site: &mut Site, names: &[String], verb: Verb) -> Result<(), Failure> {
+    let cluster = site.cluster()?;
+    let mut changes = vec![Vec::new(); cluster.hosts.len()];
+    for node in nodes(&cluster, names)? {
+        let seen = seen(site, &cluster, node)?;
+        let domain = seen.name.clone();
+        let (call, summary) = match (verb, seen.state) {
+            (Verb::Start, DomainState::Off) => (Call::StartDomain { domain }, "start"),
+            (Verb::Start, DomainState::Paused) => (Call::ResumeDomain { domain }, "resume"),
+            (Verb::Start, DomainState::Running) | (Verb::Stop, DomainState::Off) => continue,
+            (Verb::Stop, _) => (Call::ShutdownDomain { domain }, "power off"),
+        };
+        changes[node.host].push(Change::hypervisor(format!("domain {}", seen.name), summary, call));
+    }
+    if changes.iter().all(Vec::is_empty) {
+        return print("Nothing to do.");
+    }
+    let planned = site.fleet.members().iter().map(|m| m.session.name()).zip(&changes);
+    let lines = planned.flat_map(|(host, changes)| {
+        changes.iter().map(move |change| format!("{host}: {}: {}", change.resource, change.summary))
+    });
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    site.fleet.lock().await?;
+    site.fleet.apply(changes).await?;
+    print(&lines)
+}
+
+/// Finds the nodes of those names.
+fn nodes<'a>(cluster: &'a Cluster, names: &[String]) -> Result<Vec<&'a Node>, Failure> {
+    let find = |name: &String| {
+        cluster.nodes.iter().find(|node| node.name == *name).ok_or_else(|| {
+            let known = cluster.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
+            Failure::Usage(format!("there is no VM {name}; there are {known}"))
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// Returns a node's domain as it was last seen.
+fn seen<'a>(site: &'a Site, cluster: &Cluster, node: &Node) -> Result<&'a DomainSeen, Failure> {
+    let domains = site.fleet.members()[node.host].facts.hypervisor.iter().flat_map(|seen| &seen.domains);
+    let name = cluster.domain_name(node);
+    let missing = || Failure::Usage(format!("{} does not exist yet: run `ocp2 up`", node.name));
+    domains.into_iter().find(|domain| domain.name == name).ok_or_else(missing)
+}
+
+/// Restarts VMs, one after the other: of the masters the others go on.
+///
+/// One whose definition has changed is powered off and on, for a reboot leaves QEMU as it is.
+pub(super) async fn restart(global: &Global, names: &[String], force: bool) -> Result<(), Failure> {
+    Site::visit(global, None, async |site| restart_at(site, names, force).await).await
+}
+
+async fn restart_at(site: &mut Site, names: &[String], force: bool) -> Result<(), Failure> {
+    let cluster = site.cluster()?;
+    let nodes = nodes(&cluster, names)?;
+    for node in &nodes {
+        seen(site, &cluster, node)?;
+    }
+    site.fleet.lock().await?;
+    let mut lines = Vec::new();
+    for node in nodes {
+        let domain = cluster.domain_name(node);
+        let now = seen(site, &cluster, node)?;
+        let (off, anew) = (now.state == DomainState::Off, now.waits_for_power_off());
+        let summary = match (off, anew) {
+            (true, _) => "start",
+            (false, true) => "power off and on",
+            (false, false) => "reboot",
+        };
+        if !off && !anew {
+            call(site, node, summary, Call::RebootDomain { domain: domain.clone() }).await?;
+        } else {
+            if !off {
+                power_off(site, &cluster, node, force).await?;
+            }
+            call(site, node, summary, Call::StartDomain { domain: domain.clone() }).await?;
+        }
+        lines.push(format!("{}: domain {domain}: {summary}", cluster.hosts[node.host].name));
+    }
+    print(&lines.join("\n"))
+}
+
+/// Makes one call about a VM.
+async fn call(site: &mut Site, node: &Node, summary: &str, call: Call) -> Result<(), Failure> {
+    let mut changes = vec![Vec::new(); site.fleet.members().len()];
+    changes[node.host].push(Change::hypervisor(format!("VM {}", node.name), summary, call));
+    Ok(site.fleet.apply(changes).await?)
+}
+
+/// Powers a VM off and waits until it is.
+async fn power_off(site: &mut Site, cluster: &Cluster, node: &Node, force: bool) -> Result<(), Failure> {
+    let domain = cluster.domain_name(node);
+    call(site, node, "power off", Call::ShutdownDomain { domain: domain.clone() }).await?;
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        site.fleet.check_interrupted()?;
+        site.fleet.touch();
+        site.fleet.refresh().await?;
+        if seen(site, cluster, node)?.state == DomainState::Off {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    if force {
+        return call(site, node, "cut its power", Call::DestroyDomain { domain }).await;
+    }
+    Err(Failure::StillOn { vm: node.name.clone(), seconds: PATIENCE.as_secs() })
+}
