@@ -150,9 +150,8 @@ fn disks(cluster: &Cluster, host: usize, facts: &Facts) -> Vec<KeptDisk> {
     let folder = format!("{}/{}-", cluster.machines.pool.display(), cluster.name);
     let wanted: Vec<String> = cluster.nodes_on(host).map(|node| disk_path(cluster, node)).collect();
     disks.retain(|disk| {
-        let is_disk =
-            disk.path.strip_prefix(&folder).is_some_and(|rest| rest.ends_with(".img") && !rest.contains('/'));
-        is_disk && !wanted.contains(&disk.path)
+        let name = disk.path.strip_prefix(&folder).and_then(|rest| rest.strip_suffix(".img"));
+        name.is_some_and(|name| !name.contains('/')) && !wanted.contains(&disk.path)
     });
     disks
 }

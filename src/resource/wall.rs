@@ -63,7 +63,7 @@ fn read_table(part: &str) -> Vec<Wall> {
         let mut rules = body.lines().map(str::trim).filter(|line| !line.is_empty());
         let head = rules.find(|line| line.starts_with("type filter hook "))?;
         let hook = head.split(' ').nth(3).filter(|hook| matches!(*hook, "input" | "forward"))?;
-        let drops = head.contains("policy drop") || rules.last().is_some_and(ends_everything);
+        let drops = head.contains("policy drop") || rules.next_back().is_some_and(ends_everything);
         drops.then(|| Wall {
             family: family.to_owned(),
             table: table.to_owned(),

@@ -297,7 +297,7 @@ impl Case {
 }
 
 /// Changes a text that has to be there.
-fn edit(text: String, (from, to): (&String, &String)) -> String {
+fn edit(text: &str, (from, to): (&String, &String)) -> String {
     assert!(text.contains(from), "nothing to edit: {from}");
     text.replace(from, to)
 }
@@ -326,7 +326,9 @@ impl Libvirt {
             name: told.name,
             uuid: told.uuid,
             autostart: told.autostart,
-            live: told.runs.map(|edits| edits.iter().fold(told.xml.clone(), edit)),
+            live: told
+                .runs
+                .map(|edits| edits.iter().fold(told.xml.clone(), |text, change| edit(&text, change))),
             xml: told.xml,
         };
         hypervisor::Seen {

@@ -127,7 +127,7 @@ fn a_pool_below_libvirts_own_folder_is_labelled_already() {
         match resource {
             Resource::Label(label) => panic!("{label:?}"),
             Resource::Package(package) => {
-                assert!(!package.names.iter().any(|name| name.starts_with("policy")))
+                assert!(!package.names.iter().any(|name| name.starts_with("policy")));
             }
             _ => {}
         }
