@@ -78,13 +78,15 @@ pub struct UnderWay {
 
 impl UnderWay {
     pub fn until(stage: &Stage, inventory: &str, text: &str) -> Self {
-        let mut child = stage.start(&["up", "--until", "balancer", inventory]);
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains(text) {
-            assert_ne!(lines.read_line(&mut said).unwrap(), 0, "{said}");
-        }
-        Self { child, said, lines }
+        Self::of(stage, &["up", "--until", "balancer", inventory], text)
+    }
+
+    fn of(stage: &Stage, arguments: &[&str], text: &str) -> Self {
+        let mut child = stage.start(arguments);
+        let lines = BufReader::new(child.stderr.take().unwrap());
+        let mut this = Self { child, said: String::new(), lines };
+        this.goes_on_until(text);
+        this
     }
 
     /// Goes on to a later line.
@@ -147,6 +149,34 @@ fn a_killed_run_is_carried_on_wherever_it_was() {
 
 fn before_machines(phase: &str) -> bool {
     ["hosts", "overlay", "nat", "names", "balancer"].contains(&phase)
+}
+
+#[test]
+fn a_run_that_is_killed_among_the_vms_makes_none_of_them_twice() {
+    let stage = stage();
+    let inventory = stage.inventory("interruption.yaml", &[]);
+    stage.ocp2(&["down", "--yes", &inventory]).succeeds();
+    let up = ["up", "--until", "machines", &inventory];
+    // Each of them further on than the one before.
+    for step in ["pool ocp2-ocp: define", "volume ocp-worker1.img: create", "domain ocp-master2: define"] {
+        let mut run = UnderWay::of(&stage, &up, step);
+        run.child.kill().unwrap();
+        assert_eq!(run.child.wait().unwrap().code(), None, "{step}: it was not at work any more");
+    }
+    stage.ocp2(&up).succeeds();
+    let again = stage.ocp2(&["up", "--until", "machines", "-o", "json", &inventory]).succeeds().json();
+    assert_eq!(again["changed"], 0, "{again}");
+    let vms = stage.ocp2(&["vms", "list", "-o", "json", &inventory]).succeeds().json();
+    for host in ["bm1", "bm2"] {
+        let wanted = vms.as_array().unwrap().iter().filter(|vm| vm["host"] == host);
+        let mut wanted: Vec<String> = wanted.map(|vm| vm["uuid"].as_str().unwrap().to_owned()).collect();
+        wanted.sort();
+        let there = stage.at(host, "virsh list --uuid | grep . | sort").succeeds().stdout;
+        assert_eq!(there.lines().collect::<Vec<_>>(), wanted);
+        let disks = stage.at(host, "ls /var/lib/libvirt/images/ocp/*.img | wc -l").succeeds().stdout;
+        assert_eq!(disks.trim(), "3");
+    }
+    stage.ocp2(&["down", "--yes", &inventory]).succeeds();
 }
 
 #[test]

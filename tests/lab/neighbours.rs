@@ -215,6 +215,16 @@ fn firewalld_with_its_default_zone() {
         &["firewalld"],
         "firewall-cmd --permanent --zone=public --remove-forward && firewall-cmd --reload && firewall-cmd --state",
     );
+    // What only its runtime knows would be lost with the reload that our zone needs.
+    stage.at("bm1", "firewall-cmd --zone=public --add-port=8081/tcp").succeeds();
+    let inventory = stage.inventory("neighbours.yaml", &[]);
+    let refused = stage.ocp2(&["up", "--until", "nat", &inventory]);
+    stage.at("bm1", "firewall-cmd --zone=public --query-port=8081/tcp").succeeds();
+    refused.ends(5).says("8081/tcp").says("firewall-cmd --runtime-to-permanent");
+    stage.at("bm1", "firewall-cmd --runtime-to-permanent").succeeds();
+    stage.ocp2(&["up", "--until", "nat", &inventory]).succeeds();
+    stage.at("bm1", "firewall-cmd --zone=public --query-port=8081/tcp").succeeds();
+    stage.ocp2(&["down", "--yes", &inventory]).succeeds();
     get_on(&stage, &["firewall-cmd --reload", "systemctl restart firewalld"]);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stage::{Stage, ocp2, stage};
+use crate::stage::{Stage, stage};
 
 /// Each VM, seen from the other host.
 const VMS: [(&str, &str); 6] = [
@@ -18,7 +18,7 @@ const VMS: [(&str, &str); 6] = [
 fn after_an_orderly_reboot_everything_is_back_without_ocp2() {
     let stage = stage();
     let inventory = stage.cluster();
-    switch_on(&["bm2"]);
+    stage.reboot("bm2");
     all_is_back(&stage, &inventory, "an orderly reboot of bm2");
 }
 
@@ -37,16 +37,10 @@ fn after_both_hosts_were_off_at_once_everything_is_back_without_ocp2() {
                 scope.spawn(move || stage.at(host, &source));
             }
         });
-        switch_on(&["bm1", "bm2"]);
+        for host in ["bm1", "bm2"] {
+            stage.reboot(host);
+        }
         all_is_back(&stage, &inventory, when);
-    }
-}
-
-/// Waits until hosts are off, after shutting down those that are not, and switches them on again.
-fn switch_on(hosts: &[&str]) {
-    for host in hosts {
-        let done = std::process::Command::new(ocp2()).args(["lab", "reboot", host]).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 }
 

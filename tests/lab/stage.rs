@@ -94,6 +94,12 @@ fn lab_command(arguments: &[&str]) {
 }
 
 impl Stage {
+    /// Shuts a host down unless it is off already, and switches it on.
+    pub fn reboot(&self, host: &str) {
+        let patience = Duration::from_secs(120);
+        self.eventually(patience, || run(self.command().args(["lab", "reboot", host]), ""));
+    }
+
     /// Switches a host off without a warning, and on again.
     pub fn power_cycle(&self, host: &str) {
         let patience = Duration::from_secs(120);

@@ -53,12 +53,28 @@ pub(super) fn removal(place: &Place, facts: &Facts) -> Option<Change> {
     there.then(|| {
         let script = Script::new()
             .line(Command::new("rm").arg("-f").args(&paths))
-            .line(format_args!("if systemctl is-active --quiet firewalld.service; then {RELOAD}; fi"));
+            .line(format_args!("if systemctl is-active --quiet firewalld.service; then\n{RELOAD}\nfi"));
         Change::shell(format!("entries in {NAME}"), "delete", script)
     })
 }
 
-const RELOAD: &str = "firewall-cmd --quiet --reload";
+/// Reloads, unless that would lose what others have told the running firewalld alone: SSH may be among it.
+///
+/// Interfaces are kept over a reload; zones and policies of ours may come and go.
+const RELOAD: &str = r#"listing() {
+  firewall-cmd "$@" | sed 's/ (.*)$//' |
+    awk '/^[^ \t]/ { of = $1; next } NF && $1 != "interfaces:" && of !~ /^ocp2-/ { print of ":", $0 }' | sort
+}
+for what in --list-all-zones --list-all-policies; do
+  lost=$(comm -23 <(listing "$what") <(listing --permanent "$what"))
+  if [ -n "$lost" ]; then
+    echo "a reload of firewalld, which makes our zone known, would lose what only its runtime has:"
+    echo "$lost"
+    echo "keep it (firewall-cmd --runtime-to-permanent), or let it go (firewall-cmd --reload)"
+    exit 1
+  fi
+done
+firewall-cmd --quiet --reload"#;
 
 fn paths(place: &Place) -> [String; 3] {
     let zone = zone(place);
