@@ -1,5 +1,7 @@
 //! Calls that change something on libvirt's side.
 
+use std::{thread, time::Duration};
+
 use virt::{
     connect::Connect,
     domain::Domain,
@@ -19,6 +21,10 @@ const UNDEFINE: sys::virDomainUndefineFlagsValues = sys::VIR_DOMAIN_UNDEFINE_MAN
 
 /// The size of a disk is told in bytes, not KiB.
 const BYTES: u32 = sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES;
+
+/// How often, and with which pause, a start is tried again.
+const STARTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Makes a call.
 pub(super) fn make(connect: &Connect, call: &Call) -> Result<(), Failure> {
@@ -103,7 +109,17 @@ fn stop_pool(pool: &StoragePool) -> Result<(), Failure> {
     unless(pool.destroy(), || pool.is_active().map(|active| !active))
 }
 
+/// Starts a domain; where systemd has not yet let go of what it ran in before, a little later.
+///
+/// That is a scope named after the domain and its number, and libvirtd counts from one again when
+/// it is restarted: "UnitExists" for the moment until systemd has seen the old QEMU's end.
 fn start_domain(domain: &Domain) -> Result<(), Failure> {
+    for _ in 0..STARTS {
+        match unless(domain.create(), || domain.is_active()) {
+            Err(failure) if failure.message().contains("UnitExists") => thread::sleep(PAUSE),
+            other => return other,
+        }
+    }
     unless(domain.create(), || domain.is_active())
 }
 
