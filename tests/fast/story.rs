@@ -524,7 +524,8 @@ fn places_and_addresses_are_read_from_what_the_hosts_have_and_remember() {
         ..Facts::default()
     };
     let second = Facts {
-        files: [(place.var("settled-nodes"), file("master1 bm2 12.12.139.11\nmaster0 bm2 12.12.139.99\n"))].into(),
+        files: [(place.var("settled-nodes"), file("master1 bm2 12.12.139.11\nmaster0 bm2 12.12.139.99\n"))]
+            .into(),
         hypervisor: seen(vec![domain("ocp-master1", Some("ocp"), DomainState::Off)]),
         ..Facts::default()
     };

@@ -42,15 +42,15 @@ fn one_of_two_clusters_is_taken_down_and_the_other_does_not_notice() {
     until_balancer(&second(&network, "")).ends(3).says("tcp port 6443 on 192.0.2.11 is already there");
     let two = second(&network, ", public: none");
     until_balancer(&two).succeeds();
-    one_network(&stage, &HOSTS, "192.168.139", 1400);
-    one_network(&stage, &HOSTS, "192.168.200", 1400);
+    one_network(&stage, &HOSTS, ("br-vm", "192.168.139"), 1400);
+    one_network(&stage, &HOSTS, ("br-two", "192.168.200"), 1400);
     for inventory in [&one, &two] {
         stage.ocp2(&["plan", "--check", "--until", "balancer", inventory]).succeeds();
     }
 
     // The first one changed the hosts' settings; the second needs them on.
     stage.ocp2(&["down", "--yes", "--packages", &one]).succeeds();
-    one_network(&stage, &HOSTS, "192.168.200", 1400);
+    one_network(&stage, &HOSTS, ("br-two", "192.168.200"), 1400);
     stage.ocp2(&["plan", "--check", "--until", "balancer", &two]).succeeds().shows("Nothing to change");
     stage.at("bm1", "test $(cat /proc/sys/net/ipv4/ip_forward) = 1").succeeds();
     stage.ocp2(&["down", "--yes", &two]).succeeds();

@@ -46,30 +46,40 @@ pub fn nodes(masters: u8, workers: u8) -> String {
     format!("nodes: {{masters: {{count: {masters}, {SMALL}}}, workers: {{count: {workers}, {SMALL}}}}}\n")
 }
 
-/// Demands that packages of exactly `mtu` bytes pass between the bridges of all hosts, undivided, and no larger ones.
+/// Demands that packets of exactly `mtu` bytes pass between all hosts, undivided, and no larger ones.
 ///
-/// `hosts` are their numbers; their addresses on the bridge are `net` and the number.
+/// On each a probe is plugged into the bridge, as a VM is; its address is in `net` (`192.168.139`).
 #[track_caller]
-pub fn one_network(stage: &Stage, hosts: &[u8], net: &str, mtu: u32) {
+pub fn one_network(stage: &Stage, hosts: &[u8], (bridge, net): (&str, &str), mtu: u32) {
+    let everywhere = |source: &(dyn Fn(u8) -> String + Sync)| {
+        let runs = thread::scope(|scope| {
+            let at = |host: u8| scope.spawn(move || (host, stage.at(&format!("bm{host}"), &source(host))));
+            let runs: Vec<_> = hosts.iter().map(|host| at(*host)).collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect::<Vec<_>>()
+        });
+        for (host, run) in runs {
+            assert_eq!(run.status, 0, "bm{host}, {mtu} bytes:\n{}{}", run.stdout, run.stderr);
+        }
+    };
+    everywhere(&|host| {
+        format!(
+            "set -e; ip netns add probe; \
+             ip link add probe0 mtu {mtu} master {bridge} up type veth peer name eth0 mtu {mtu} netns probe; \
+             ip -n probe address add {net}.20{host}/24 dev eth0; ip -n probe link set eth0 up"
+        )
+    });
     // IPv4 and ICMP headers take 28 bytes.
     let (exact, more) = (mtu - 28, mtu - 27);
-    let runs = thread::scope(|scope| {
-        let pinging = hosts.iter().map(|this| {
-            let others = hosts.iter().filter(|other| *other != this);
-            let addresses: Vec<String> = others.map(|other| format!("{net}.{other}")).collect();
-            let source = format!(
-                "for a in {}; do ping -n -q -M do -c 2 -i 0.2 -W 3 -s {exact} $a || exit 1; \
-                 ! ping -n -q -M do -c 1 -W 1 -s {more} $a || exit 2; done 2>&1",
-                addresses.join(" ")
-            );
-            scope.spawn(move || (this, stage.at(&format!("bm{this}"), &source)))
-        });
-        let pinging: Vec<_> = pinging.collect();
-        pinging.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+    everywhere(&|this| {
+        let others = hosts.iter().filter(|other| **other != this);
+        let addresses: Vec<String> = others.map(|other| format!("{net}.20{other}")).collect();
+        format!(
+            "for a in {}; do ip netns exec probe ping -n -q -M do -c 2 -i 0.2 -W 3 -s {exact} $a || exit 1; \
+             ! ip netns exec probe ping -n -q -M do -c 1 -W 1 -s {more} $a || exit 2; done",
+            addresses.join(" ")
+        )
     });
-    for (host, run) in runs {
-        assert_eq!(run.status, 0, "from bm{host}, {mtu} bytes:\n{}", run.stdout);
-    }
+    everywhere(&|_| "ip netns delete probe; umount /run/netns; rmdir /run/netns".to_owned());
 }
 
 /// Returns where a host floods frames of the overlay to, in order.

@@ -36,7 +36,7 @@ fn five_hosts_are_one_network_and_are_left_one_by_one() {
         let expected: Vec<String> = others.map(|other| format!("192.0.2.1{other}")).collect();
         assert_eq!(peers(&stage, this, "vxlan0"), expected, "bm{this}");
     }
-    one_network(&stage, &HOSTS, "192.168.139", 1400);
+    one_network(&stage, &HOSTS, ("br-vm", "192.168.139"), 1400);
     let told = on_all(|host| stage.at(&host, "cat /sys/class/net/{br-vm,vxlan0}/address").succeeds().stdout);
     let mut macs: Vec<&str> = told.iter().flat_map(|told| told.lines()).collect();
     macs.sort_unstable();

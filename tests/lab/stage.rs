@@ -79,8 +79,14 @@ pub fn apart_with(suffix: &str, options: &[&str]) -> Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if self.apart.is_some() {
-            // A failed test is what is to be told, not what came after it.
-            let _ = self.command().args(["lab", "down"]).output();
+            // A failed test is what is to be told, not what came after it. One `ocp2 lab` at a time
+            // is at work on a machine, and this lab is not the only one.
+            for _ in 0..300 {
+                if self.command().args(["lab", "down"]).output().is_ok_and(|done| done.status.success()) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(500));
+            }
         }
     }
 }

@@ -50,7 +50,7 @@ fn hosts_behind_a_jump_host_and_nat_then_over_ipv6_then_on_a_private_nic() {
     let jumping = inventory(&stage, "ocp", &hosts, &nodes(3, 0));
     let for_gate = format!("Host 192.0.2.11\n{keys}");
     configured(&stage, &for_gate, &format!("up --until balancer {jumping}")).succeeds();
-    one_network(&stage, &HOSTS, "192.168.139", 1400);
+    one_network(&stage, &HOSTS, ("br-vm", "192.168.139"), 1400);
     assert_eq!(peers(&stage, 1, "vxlan0"), ["192.0.2.12"]);
     let answers = "timeout 5 bash -c 'exec 3<>/dev/tcp/192.0.2.12/6443'";
     stage.at("workstation", answers).succeeds();
@@ -78,13 +78,13 @@ fn hosts_behind_a_jump_host_and_nat_then_over_ipv6_then_on_a_private_nic() {
     let six = by_public(&|n| format!("underlay: {{address: \"2001:db8::1{n}\"}}"));
     converge(&six);
     assert_eq!(peers(&stage, 1, "vxlan0"), ["2001:db8::12"]);
-    one_network(&stage, &HOSTS, "192.168.139", 1400);
+    one_network(&stage, &HOSTS, ("br-vm", "192.168.139"), 1400);
 
     // Jumbo frames pass between the private NICs, and nowhere else.
     let private = by_public(&|_| "nic: ens35f0".to_owned());
     converge(&private);
     assert_eq!(peers(&stage, 1, "vxlan0"), ["10.20.0.12"]);
-    one_network(&stage, &HOSTS, "192.168.139", 8900);
+    one_network(&stage, &HOSTS, ("br-vm", "192.168.139"), 8900);
 
     stage.ocp2(&["down", "--yes", &private]).succeeds();
     same(&before, &footprint(&stage, false), "after down");
