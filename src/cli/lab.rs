@@ -9,7 +9,7 @@ use crate::{
         failure::Failure,
         global::{Global, Output, print, print_json},
     },
-    lab::{self, Home, Outcome, Status},
+    lab::{self, Home, Order, Outcome, Status, Wiring},
     ui::say,
 };
 
@@ -30,6 +30,12 @@ enum Command {
         /// Make hosts without packages, and a local repository to install from
         #[arg(long)]
         bare: bool,
+        /// Give each a second NIC, ens35f0, on a network of their own: 10.20.0.11, …
+        #[arg(long)]
+        private_nic: bool,
+        /// Put the public addresses behind 1:1 NAT: the hosts have 10.30.0.11, …
+        #[arg(long)]
+        nat: bool,
     },
     /// Remove it all; what was downloaded or built is kept
     Down,
@@ -58,10 +64,13 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> 
     let home = Home::from_env();
     let mut progress = |line: &str| say(&format!("lab: {line}"));
     match arguments.command {
-        Command::Up { hosts, bare } => match lab::up(&home, hosts, bare, &mut progress)? {
-            Outcome::Made => say(&format!("the lab is up; its files are in {}", home.state.display())),
-            Outcome::AlreadyUp => say("the lab is already up"),
-        },
+        Command::Up { hosts, bare, private_nic, nat } => {
+            let order = Order { hosts, bare, wiring: Wiring { private_nic, nat } };
+            match lab::up(&home, order, &mut progress)? {
+                Outcome::Made => say(&format!("the lab is up; its files are in {}", home.state.display())),
+                Outcome::AlreadyUp => say("the lab is already up"),
+            }
+        }
         Command::Down => {
             let there = lab::down(&home, &mut progress)?;
             say(if there { "the lab is down" } else { "there is no lab" });

@@ -12,7 +12,7 @@ use super::{
     LabError,
     identity::Identity,
     network,
-    place::{Home, Host, WORKSTATION, namespace, text},
+    place::{Home, Host, SECOND_SSH_PORT, WORKSTATION, Wiring, namespace, text},
     process,
     program::{program, run, start, tail},
 };
@@ -24,6 +24,8 @@ pub(super) struct Foundation {
     pub root: PathBuf,
     /// A folder of packages the host may install from; shown as /opt/packages.
     pub packages: Option<PathBuf>,
+    /// Its network cards.
+    pub wiring: Wiring,
 }
 
 /// Returns the name under which a host's container runs.
@@ -59,6 +61,7 @@ pub(super) fn install(
         ("etc/hosts", network::hosts_file(&host.name, all)),
         ("etc/resolv.conf", network::resolv_conf()),
         ("etc/machine-id", format!("{}\n", identity.machine_id(host))),
+        ("etc/ssh/sshd_config.d/ports.conf", format!("Port 22\nPort {SECOND_SSH_PORT}\n")),
     ] {
         // The base system's file may be a link that leads out of this root.
         let path = root.join(file);
@@ -83,7 +86,7 @@ pub(super) fn install(
 
 /// Switches a host on: its network card, then its system; returns the process that is the machine.
 pub(super) fn power_on(home: &Home, host: &Host, foundation: &Foundation) -> Result<Child, LabError> {
-    network::host(host)?;
+    network::host(host, foundation.wiring)?;
     let log = console(home, host);
     let mut words: Vec<String> = vec!["setsid".into()];
     if Path::new("/run/systemd/system").is_dir() {

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     LabError,
-    place::{Home, Host, text},
+    place::{Home, Host, SECOND_SSH_PORT, text, v6},
     program::run,
 };
 
@@ -44,7 +44,9 @@ impl Identity {
                 let public = read(&with_pub(&file))?;
                 let mut words = public.split_whitespace();
                 let (Some(algorithm), Some(blob)) = (words.next(), words.next()) else { continue };
-                known += &format!("{} {algorithm} {blob}\n", host.address);
+                for name in names(host) {
+                    known += &format!("{name} {algorithm} {blob}\n");
+                }
             }
         }
         private(&home.file("known_hosts"), &known)?;
@@ -73,6 +75,12 @@ impl Identity {
     fn host_key(&self, host: &Host, kind: &str) -> PathBuf {
         self.keys.join(format!("{}_{kind}", host.name))
     }
+}
+
+/// Returns the names a host's key is looked up by: each of its addresses, on both of sshd's ports.
+fn names(host: &Host) -> Vec<String> {
+    let addresses = [host.address.to_string(), v6(host.address).to_string(), host.private().to_string()];
+    addresses.into_iter().flat_map(|a| [a.clone(), format!("[{a}]:{SECOND_SSH_PORT}")]).collect()
 }
 
 fn key(file: &Path, kind: &str, comment: &str) -> Result<(), LabError> {

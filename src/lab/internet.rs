@@ -14,8 +14,9 @@ const SERVE: &str = include_str!("internet.sh");
 /// Starts what is not running: dnsmasq and the mirror, both out of the hosts' root.
 ///
 /// `{state}/internet/records` is a folder of hosts files that the public DNS
-/// reads as they appear: the place to publish a cluster's names.
-pub(super) fn serve(home: &Home, root: &Path, mirror: &Path) -> Result<(), LabError> {
+/// reads as they appear: the place to publish a cluster's names. `rules` are
+/// loaded into nftables, where the router has to translate addresses.
+pub(super) fn serve(home: &Home, root: &Path, mirror: &Path, rules: &str) -> Result<(), LabError> {
     let name = namespace(INTERNET);
     if !process::within(&name).is_empty() {
         return Ok(());
@@ -25,6 +26,8 @@ pub(super) fn serve(home: &Home, root: &Path, mirror: &Path) -> Result<(), LabEr
     fs::create_dir_all(&records).map_err(LabError::file("write", &records))?;
     let known = dir.join("hosts");
     fs::write(&known, records_of_the_lab()).map_err(LabError::file("write", &known))?;
+    let loaded = dir.join("rules.nft");
+    fs::write(&loaded, rules).map_err(LabError::file("write", &loaded))?;
     let script = dir.join("internet.sh");
     fs::write(&script, SERVE).map_err(LabError::file("write", &script))?;
     let log = dir.join("console.log");

@@ -9,6 +9,9 @@ mount --bind "$2" "$root/srv"
 mount --bind "$3" "$root/mnt"
 mount -t proc proc "$root/proc"
 
+# What translates addresses, where the lab has that; else the file is empty.
+chroot "$root" /usr/sbin/nft -f /srv/rules.nft
+
 # No upstream: what is not known here does not exist.
 chroot "$root" /usr/sbin/dnsmasq --keep-in-foreground --conf-file=/dev/null --user=root --pid-file= \
     --no-resolv --no-hosts --addn-hosts=/srv/hosts --hostsdir=/srv/records --local=/#/ \

@@ -5,6 +5,11 @@
 //! is a workstation, where `ocp2` runs, and an internet with public DNS and a
 //! release mirror. What the mirror serves is a stand-in and says so.
 //!
+//! Every host has IPv6 beside IPv4, sshd on ports 22 and 2222, and the user `ops` with
+//! passwordless sudo. On demand it has a second card on a network that the workstation is not
+//! on (a host is then reached there through another one only), or all public addresses are
+//! behind 1:1 NAT.
+//!
 //! The room does its work with the machine's own programs and blocks while they
 //! run: call it off the async threads.
 
@@ -28,7 +33,7 @@ mod up;
 pub use down::down;
 pub use error::LabError;
 pub use exec::exec;
-pub use place::{Home, Host, MOST_HOSTS};
+pub use place::{Home, Host, MOST_HOSTS, Wiring};
 pub use reboot::reboot;
 pub use status::{Record, Status, status};
-pub use up::{Outcome, up};
+pub use up::{Order, Outcome, up};

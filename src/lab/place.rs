@@ -1,10 +1,12 @@
 //! The places of the lab: names and addresses, and where its files lie.
 
 use std::{
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
     sync::LazyLock,
 };
+
+use serde::{Deserialize, Serialize};
 
 use super::LabError;
 
@@ -20,6 +22,10 @@ pub const FAR_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 pub const WORKSTATION_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 /// Name of the hosts' network card.
 pub const NIC: &str = "ens34f0";
+/// Name of the hosts' second network card, where they have one.
+pub const PRIVATE_NIC: &str = "ens35f0";
+/// A second port on which every host's sshd listens.
+pub const SECOND_SSH_PORT: u16 = 2222;
 /// Most hosts the lab makes.
 pub const MOST_HOSTS: u8 = 20;
 
@@ -32,7 +38,29 @@ pub struct Host {
     pub address: Ipv4Addr,
 }
 
+/// How the hosts of a lab are wired, beyond one card on the public network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wiring {
+    /// A second card on a network of the hosts' own, which the workstation is not on.
+    pub private_nic: bool,
+    /// The public addresses are behind 1:1 NAT: the hosts themselves have others.
+    pub nat: bool,
+}
+
 impl Host {
+    /// Returns its address on the hosts' own network: 10.20.0.11, ….
+    #[must_use]
+    pub fn private(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 20, 0, self.address.octets()[3])
+    }
+
+    /// Returns its address behind 1:1 NAT: 10.30.0.11, ….
+    #[must_use]
+    pub fn inner(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 30, 0, self.address.octets()[3])
+    }
+
     /// Returns the lab's hosts: bm1 is 192.0.2.11, bm2 192.0.2.12, and so on.
     ///
     /// # Errors
@@ -50,6 +78,15 @@ impl Host {
     pub fn namespace(&self) -> String {
         namespace(&self.name)
     }
+}
+
+/// Returns the IPv6 address beside a public one: 192.0.2.11 has 2001:db8::11 (RFC 3849), digit for digit.
+#[must_use]
+pub fn v6(address: Ipv4Addr) -> Ipv6Addr {
+    let last = u16::from(address.octets()[3]);
+    // Decimal digits written as hexadecimal ones.
+    let digits = ((last / 100) << 8) | ((last / 10 % 10) << 4) | (last % 10);
+    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, digits)
 }
 
 /// Name of the lab, so that several can be on one machine: `OCP2_LAB_NAME`.
@@ -124,6 +161,8 @@ mod tests {
         assert_eq!(hosts[0], Host { name: "bm1".into(), address: "192.0.2.11".parse().unwrap() });
         assert_eq!(hosts[2].address.to_string(), "192.0.2.13");
         assert_eq!(hosts[2].namespace(), "ocp2lab-bm3");
+        assert_eq!(v6(hosts[1].address).to_string(), "2001:db8::12");
+        assert_eq!(v6(Ipv4Addr::new(192, 0, 2, 130)).to_string(), "2001:db8::130");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub fn reboot(
     progress(&format!("switching {name} off"));
     container::power_off(home, &host, pull_plug)?;
     progress(&format!("switching {name} on"));
-    let foundation = Foundation { root: record.root, packages: record.packages };
+    let foundation = Foundation { root: record.root, packages: record.packages, wiring: record.wiring };
     let booting = container::power_on(home, &host, &foundation)?;
     container::await_ready(home, &host, Some(booting))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     LabError, container,
-    place::{Home, Host, INTERNET, WORKSTATION, namespace},
+    place::{Home, Host, INTERNET, WORKSTATION, Wiring, namespace},
     process,
 };
 
@@ -20,6 +20,8 @@ pub struct Record {
     pub hosts: Vec<HostRecord>,
     /// The hosts came without packages.
     pub bare: bool,
+    /// The hosts' network cards.
+    pub wiring: Wiring,
     /// Root of the release mirror, as `install.mirror` takes it.
     pub mirror: String,
     /// What the hosts' overlays lie on.
@@ -99,7 +101,9 @@ impl Record {
     pub fn summary(&self) -> String {
         let bare = if self.bare { "bare " } else { "" };
         let plural = if self.hosts.len() == 1 { "" } else { "s" };
-        format!("{} {bare}host{plural}", self.hosts.len())
+        let private = if self.wiring.private_nic { " with a private NIC" } else { "" };
+        let nat = if self.wiring.nat { " behind 1:1 NAT" } else { "" };
+        format!("{} {bare}host{plural}{private}{nat}", self.hosts.len())
     }
 }
 

@@ -9,12 +9,23 @@ use super::{
     down,
     identity::Identity,
     internet, network,
-    place::{Home, Host, INTERNET_ADDRESS},
+    place::{Home, Host, INTERNET_ADDRESS, Wiring},
     program::check_machine,
     recipe::Recipe,
     release,
     status::{HostRecord, Record, status},
 };
+
+/// The lab that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// How many hosts.
+    pub hosts: u8,
+    /// Without packages.
+    pub bare: bool,
+    /// Their network cards.
+    pub wiring: Wiring,
+}
 
 /// What `up` found to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +40,14 @@ pub enum Outcome {
 ///
 /// # Errors
 /// Returns an error where the machine lacks something, a build fails or a host does not boot.
-pub fn up(home: &Home, count: u8, bare: bool, progress: &mut dyn FnMut(&str)) -> Result<Outcome, LabError> {
-    let hosts = Host::first(count)?;
+pub fn up(home: &Home, order: Order, progress: &mut dyn FnMut(&str)) -> Result<Outcome, LabError> {
+    let Order { hosts, bare, wiring } = order;
+    let hosts = Host::first(hosts)?;
     check_machine()?;
     let _lock = down::lock()?;
     let record = if let Some(seen) = status(home)? {
-        let wanted =
-            Record { hosts: hosts.iter().map(HostRecord::from).collect(), bare, ..seen.record.clone() };
+        let hosts = hosts.iter().map(HostRecord::from).collect();
+        let wanted = Record { hosts, bare, wiring, ..seen.record.clone() };
         if wanted != seen.record {
             return Err(LabError::UpDifferently { found: seen.record.summary(), wanted: wanted.summary() });
         }
@@ -46,12 +58,13 @@ pub fn up(home: &Home, count: u8, bare: bool, progress: &mut dyn FnMut(&str)) ->
     } else {
         // What an interrupted `up` or `down` left is not trusted.
         down::remove_all(home)?;
-        prepare(home, &hosts, bare, progress)?
+        Record { wiring, ..prepare(home, &hosts, bare, progress)? }
     };
     progress("wiring workstation and internet");
-    network::internet()?;
+    network::internet(&hosts, wiring)?;
     network::workstation(&hosts)?;
-    internet::serve(home, &record.tools, &record.release)?;
+    let translation = if wiring.nat { network::translation(&hosts) } else { String::new() };
+    internet::serve(home, &record.tools, &record.release, &translation)?;
     boot(home, &hosts, &record, progress)?;
     record.write(home)?;
     Ok(Outcome::Made)
@@ -76,6 +89,7 @@ fn prepare(
         api_version: "ocp2/v1".into(),
         hosts: hosts.iter().map(HostRecord::from).collect(),
         bare,
+        wiring: Wiring::default(),
         mirror: format!("http://{INTERNET_ADDRESS}/{}", release::PATH),
         root: bare_root.as_ref().map_or_else(|| tools.clone(), |root| root.join("rootfs")),
         packages: bare_root.map(|root| root.join("repo")),
@@ -112,7 +126,8 @@ fn boot(
     let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
     progress(&format!("booting {}", names.join(", ")));
     let identity = Identity::ensure(home, hosts)?;
-    let foundation = Foundation { root: record.root.clone(), packages: record.packages.clone() };
+    let foundation =
+        Foundation { root: record.root.clone(), packages: record.packages.clone(), wiring: record.wiring };
     let one = |host: &Host| {
         if container::is_on(host) {
             return container::await_ready(home, host, None);

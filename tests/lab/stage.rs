@@ -59,23 +59,34 @@ pub fn stage() -> Stage {
 
 /// Takes a turn with a fresh lab of its own, for a test that changes what the hosts are.
 pub fn apart(suffix: &str) -> Stage {
+    apart_with(suffix, &[])
+}
+
+/// As [`apart`], with options of `lab up`: more hosts, or other network cards.
+pub fn apart_with(suffix: &str, options: &[&str]) -> Stage {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stage-{suffix}"));
     std::fs::create_dir_all(&folder).unwrap();
     let apart = Some(format!("{}{suffix}", name().unwrap_or_else(|| "ocp2lab".into())));
     let stage = Stage { _turn: turn, folder, apart };
     // One `ocp2 lab` at a time is at work on a machine, and this lab is not the only one.
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_secs(300);
     stage.eventually(patience, || run(stage.command().args(["lab", "down"]), ""));
-    stage.eventually(patience, || run(stage.command().args(["lab", "up"]), ""));
+    stage.eventually(patience, || run(stage.command().args(["lab", "up"]).args(options), ""));
     stage
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
         if self.apart.is_some() {
-            // A failed test is what is to be told, not what came after it.
-            let _ = self.command().args(["lab", "down"]).output();
+            // A failed test is what is to be told, not what came after it. One `ocp2 lab` at a time
+            // is at work on a machine, and this lab is not the only one.
+            for _ in 0..300 {
+                if self.command().args(["lab", "down"]).output().is_ok_and(|done| done.status.success()) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(500));
+            }
         }
     }
 }
