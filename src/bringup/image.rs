@@ -47,13 +47,14 @@ pub fn image_step(cluster: &Cluster, inputs: &str, hosts: &[&Facts]) -> ImageSte
     let begun = |facts: &&Facts| facts.text(&Place::of(cluster).begun()).map(str::to_owned);
     if let Some(begun) = hosts.iter().find_map(begun) {
         let booted = serde_json::from_str::<ImageRecord>(&begun).ok();
-        let same = booted.as_ref().is_some_and(|record| record.inputs == inputs);
-        // A host that joins later still has to get the image its nodes will boot from.
+        // A host that joins later still has to get the image the nodes of the others booted from,
+        // whatever the inventory says by now.
         let records: Vec<_> = hosts.iter().map(|facts| ImageRecord::read(cluster, facts)).collect();
         let lacking = lacking(&records);
-        if same && records.first().is_some_and(Option::is_some) && !lacking.is_empty() {
+        if booted.is_some() && records.first() == Some(&booted) && !lacking.is_empty() {
             return ImageStep::Copy(lacking);
         }
+        let same = booted.is_some_and(|record| record.inputs == inputs);
         return if same { ImageStep::Done } else { ImageStep::Frozen };
     }
     let records: Vec<_> = hosts.iter().map(|facts| ImageRecord::read(cluster, facts)).collect();

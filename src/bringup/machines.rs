@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    bringup::Place,
+    bringup::{Place, record},
     cluster::{Cluster, Node, Role},
     render,
     resource::{Domain, Facts, File, Pool, Resource, Unit, Volume},
@@ -14,7 +14,7 @@ const STOP_SECONDS: u32 = 120;
 
 pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Vec<Resource>, render::Error> {
     let place = Place::of(cluster);
-    let mut wanted = vec![Resource::Pool(pool(cluster, &place)?)];
+    let mut wanted = vec![Resource::File(record::nodes(cluster)), Resource::Pool(pool(cluster, &place)?)];
     for node in cluster.nodes_on(host) {
         wanted.push(Resource::Volume(volume(cluster, node, &place)?));
     }

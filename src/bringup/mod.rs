@@ -7,6 +7,7 @@
 mod balancer;
 mod daemon;
 mod gateway;
+mod heirs;
 mod hosts;
 mod image;
 pub mod installer_inputs;
@@ -17,6 +18,7 @@ mod overlay;
 mod phase;
 mod place;
 mod preflight;
+mod record;
 mod removal;
 mod sighting;
 
@@ -26,5 +28,6 @@ pub use machines::{domain, iso_path};
 pub use phase::{Phase, STORY, questions};
 pub use place::Place;
 pub use preflight::{Finding, preflight};
+pub use record::settled;
 pub use removal::{Removal, removal};
 pub use sighting::{Sighting, sighting};

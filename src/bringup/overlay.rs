@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::{
-    bringup::{Place, gateway, neighbours},
+    bringup::{Place, gateway, neighbours, record},
     cluster::{Cluster, Host},
     render,
     resource::{Action, Bridge, Change, Facts, File, Peers, Reload, Resource, Setting, Stamp, Unit, Vxlan},
@@ -18,7 +18,7 @@ pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Ve
     let script = boot_script(cluster, host, &links, facts)?;
     let (settings, network_manager) =
         (settings_file(cluster, host, &place), network_manager_file(cluster, &place));
-    let mut wanted = vec![Resource::File(settings)];
+    let mut wanted = vec![Resource::File(settings), Resource::File(record::hosts(cluster))];
     if facts.units.get("NetworkManager.service").is_some_and(|unit| unit.load == "loaded") {
         wanted.push(Resource::File(network_manager));
     }

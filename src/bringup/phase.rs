@@ -1,7 +1,7 @@
 //! The list of phases, in the order of the story.
 
 use crate::{
-    bringup::{Place, balancer, gateway, hosts, machines, names, neighbours, overlay},
+    bringup::{Place, balancer, gateway, heirs, hosts, machines, names, neighbours, overlay},
     cluster::Cluster,
     render,
     resource::{Facts, Firewall, Manager, Questions, Resource, System},
@@ -140,6 +140,7 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
         place.var(""),
         format!("/etc/systemd/system/ocp2-{}-*.service", cluster.name),
         format!("{pool}/{}-*", cluster.name),
+        heirs::PATTERN.to_owned(),
     ]);
     Ok(questions)
 }

@@ -4,7 +4,7 @@
 //! worker that left the inventory is still this cluster's.
 
 use crate::{
-    bringup::{Place, neighbours},
+    bringup::{Place, heirs, neighbours},
     cluster::Cluster,
     command::{Command, Script, quote},
     resource::{
@@ -31,10 +31,15 @@ pub fn removal(cluster: &Cluster, facts: &Facts, removal: Removal) -> Vec<Change
     changes.extend(units(&place, facts));
     changes.extend(neighbours::removal(&place, facts));
     changes.extend(network(&place, facts));
-    changes.extend(settings(&place, facts));
-    changes.extend(foreign_units(&place, facts));
-    if removal.packages {
-        changes.extend(packages(&place, facts));
+    let heirs = heirs::heirs(&place, facts);
+    changes.extend(settings(&place, &heirs, facts));
+    changes.extend(foreign_units(&place, &heirs, facts));
+    match heirs.first() {
+        Some(heir) if facts.files.contains_key(&place.var("before/packages")) => {
+            changes.push(heirs::packages(&place, heir));
+        }
+        None if removal.packages => changes.extend(packages(&place, facts)),
+        _ => {}
     }
     changes.extend(files(&place, facts));
     changes
@@ -142,32 +147,37 @@ fn network(place: &Place, facts: &Facts) -> Vec<Change> {
 }
 
 /// Puts back what settings were before.
-fn settings(place: &Place, facts: &Facts) -> Vec<Change> {
+fn settings(place: &Place, heirs: &[Place], facts: &Facts) -> Vec<Change> {
     let folder = format!("{}/", place.var("before/settings"));
     let kept = facts.listing.keys().filter_map(|path| path.strip_prefix(&folder));
     kept.map(|file| {
         let path = file.replace('.', "/").replace(':', ".");
         let (path, kept) = (quote(&format!("/proc/sys/{path}")), quote(&format!("{folder}{file}")));
-        let script = Script::new()
-            .line(format_args!("[ ! -e {path} ] || cat {kept} > {path}"))
-            .line(format_args!("rm -f {kept}"));
-        Change::shell(format!("setting {}", file.replace(':', "/")), "put back", script)
+        let name = file.replace(':', "/");
+        let put_back = format!("[ ! -e {path} ] || cat {kept} > {path}");
+        let script = heirs::setting(place, heirs, &name, file, &put_back);
+        Change::shell(format!("setting {name}"), &heirs::summary(heirs), script)
     })
     .collect()
 }
 
 /// Puts back whether units of the system's were enabled and running.
-fn foreign_units(place: &Place, facts: &Facts) -> Vec<Change> {
+fn foreign_units(place: &Place, heirs: &[Place], facts: &Facts) -> Vec<Change> {
     let folder = format!("{}/", place.var("before/units"));
     let kept = facts.listing.keys().filter_map(|path| path.strip_prefix(&folder));
     kept.map(|unit| {
+        let resource = format!("unit {unit}");
+        if let Some(heir) = heirs.first() {
+            let summary = format!("leave to cluster {}", heir.cluster());
+            return Change::shell(resource, &summary, heirs::unit(place, heir, unit));
+        }
         let (file, name) = (quote(&format!("{folder}{unit}")), quote(unit));
         let script = Script::new()
             .line(format_args!("{{ read -r enabled || true; read -r active || true; }} < {file}"))
             .line(format_args!("[ \"$enabled\" != disabled ] || systemctl disable --quiet {name}"))
             .line(format_args!("[ \"$active\" = active ] || systemctl stop {name} || true"))
             .line(format_args!("rm -f {file}"));
-        Change::shell(format!("unit {unit}"), "put back", script)
+        Change::shell(resource, "put back", script)
     })
     .collect()
 }
@@ -199,14 +209,18 @@ fn files(place: &Place, facts: &Facts) -> Vec<Change> {
             changes.push(delete(&path, "-f"));
         }
     }
-    for folder in [place.etc(""), place.var("")] {
+    let folders = [place.etc(""), place.var("")];
+    // One of the two may be gone already: whichever is left takes both parents along, once they are empty.
+    let parents = folders
+        .each_ref()
+        .map(|folder| folder.trim_end_matches('/').rsplit_once('/').map_or("/", |(parent, _)| parent));
+    for folder in &folders {
         if facts.listing.keys().any(|path| path.starts_with(folder.trim_end_matches('/'))) {
-            let parent = folder.trim_end_matches('/').rsplit_once('/').map_or("/", |(parent, _)| parent);
             // A wait of the installer that was left behind works in there.
             let script = Script::new()
                 .line(format_args!("systemctl stop --quiet '{}*' 2>/dev/null || true", place.waits()))
-                .line(Command::new("rm").args(["-rf", &folder]))
-                .line(format_args!("rmdir {} 2>/dev/null || true", quote(parent)));
+                .line(Command::new("rm").args(["-rf", folder]))
+                .line(format_args!("{} 2>/dev/null || true", Command::new("rmdir").args(parents)));
             changes.push(Change::shell(format!("folder {folder}"), "delete", script));
         }
     }

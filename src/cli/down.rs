@@ -27,16 +27,21 @@ pub(super) struct Arguments {
     /// Also remove the packages that ocp2 installed
     #[arg(long)]
     packages: bool,
+    /// Leave out a host that is gone for good; may be given again
+    #[arg(long, value_name = "NAME")]
+    skip_host: Vec<String>,
 }
 
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
     let positional = arguments.positional.clone();
-    Site::visit(global, positional.as_deref(), async |site| take_down(global, &arguments, site).await).await
+    let work = async |site: &mut Site| take_down(global, &arguments, site).await;
+    Site::visit_without(global, positional.as_deref(), &arguments.skip_host, work).await
 }
 
 async fn take_down(global: &Global, arguments: &Arguments, site: &mut Site) -> Result<(), Failure> {
-    let cluster = site.cluster()?;
+    // What is removed is what carries the cluster's name: a host that lost its NIC's address is taken down, too.
+    let cluster = site.assumed().clone();
     let options = Removal { keep_volumes: arguments.keep_volumes, packages: arguments.packages };
     let changes = |site: &Site| -> Vec<Vec<crate::resource::Change>> {
         site.fleet.members().iter().map(|m| bringup::removal(&cluster, &m.facts, options)).collect()
@@ -44,7 +49,7 @@ async fn take_down(global: &Global, arguments: &Arguments, site: &mut Site) -> R
     let before = changes(site);
     let count: usize = before.iter().map(Vec::len).sum();
     if count == 0 {
-        return report(global, &cluster.name, 0);
+        return report(global, &cluster.name, 0, &arguments.skip_host);
     }
     for (member, changes) in site.fleet.members().iter().zip(&before) {
         say(&format!("{}:", member.session.name()));
@@ -67,14 +72,17 @@ async fn take_down(global: &Global, arguments: &Arguments, site: &mut Site) -> R
     }
     (site.sink())(Event::PhaseDone { phase: "down", changed: count });
     site.fleet.leave().await?;
-    report(global, &cluster.name, count)
+    report(global, &cluster.name, count, &arguments.skip_host)
 }
 
-fn report(global: &Global, cluster: &str, removed: usize) -> Result<(), Failure> {
+fn report(global: &Global, cluster: &str, removed: usize, skipped: &[String]) -> Result<(), Failure> {
+    for host in skipped {
+        say(&format!("{host} was skipped: what ocp2 made there is left"));
+    }
     match global.output {
-        Output::Json => print_json(
-            &serde_json::json!({ "apiVersion": "ocp2/v1", "cluster": cluster, "removed": removed }),
-        ),
+        Output::Json => print_json(&serde_json::json!({
+            "apiVersion": "ocp2/v1", "cluster": cluster, "removed": removed, "skipped": skipped
+        })),
         Output::Text if removed == 0 => print(&format!("Nothing of cluster {cluster} is on these hosts.")),
         Output::Text => print(&format!("Cluster {cluster} is gone from these hosts.")),
     }

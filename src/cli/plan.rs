@@ -11,6 +11,7 @@ use crate::{
         failure::Failure,
         global::{Global, Output, print, print_json},
         site::Site,
+        up::phase,
     },
     cluster::{Cluster, Method},
     command::Script,
@@ -29,6 +30,9 @@ pub(super) struct Arguments {
     /// Exit with 8 if anything would change
     #[arg(long)]
     check: bool,
+    /// Leave out what comes after this phase
+    #[arg(long, value_name = "PHASE", value_parser = phase)]
+    until: Option<Phase>,
 }
 
 /// The changes of one phase on all hosts.
@@ -67,7 +71,7 @@ fn show(global: &Global, arguments: &Arguments, site: &Site) -> Result<(), Failu
     site.say_warnings()?;
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;
-    let plans = plans(site, &cluster)?;
+    let plans = plans(site, &cluster, arguments.until.unwrap_or(Phase::Install))?;
     let count: usize = plans.iter().flat_map(|plan| &plan.hosts).map(|host| host.changes.len()).sum();
     match global.output {
         Output::Json => {
@@ -83,8 +87,8 @@ fn show(global: &Global, arguments: &Arguments, site: &Site) -> Result<(), Failu
 }
 
 /// Shows the plan in short and asks, where there is a terminal to ask on.
-pub(super) fn confirm(global: &Global, site: &Site, cluster: &Cluster) -> Result<(), Failure> {
-    let plans = plans(site, cluster)?;
+pub(super) fn confirm(global: &Global, site: &Site, cluster: &Cluster, until: Phase) -> Result<(), Failure> {
+    let plans = plans(site, cluster, until)?;
     let count: usize = plans.iter().flat_map(|plan| &plan.hosts).map(|host| host.changes.len()).sum();
     if count == 0 || global.yes || !std::io::stdin().is_terminal() {
         return Ok(());
@@ -95,8 +99,8 @@ pub(super) fn confirm(global: &Global, site: &Site, cluster: &Cluster) -> Result
 }
 
 /// Computes each phase's changes from what was last seen.
-fn plans(site: &Site, cluster: &Cluster) -> Result<Vec<PhasePlan>, Failure> {
-    let phases = STORY.into_iter().map(|phase| {
+fn plans(site: &Site, cluster: &Cluster, until: Phase) -> Result<Vec<PhasePlan>, Failure> {
+    let phases = STORY.into_iter().take_while(|phase| *phase <= until).map(|phase| {
         let wanted = site.wanted(phase, cluster)?;
         let mut hosts = site.fleet.plan(&wanted)?;
         if phase.is_milestone() {

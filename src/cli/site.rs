@@ -38,34 +38,51 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
 }
 
 impl Site {
-    /// Reads the inventory, connects to all its hosts and asks them everything.
-    async fn open(global: &Global, positional: Option<&Path>) -> Result<Self, Failure> {
-        let (site, lost) = Self::open_reachable(global, positional).await?;
-        lost.map_or(Ok(site), |error| Err(error.into()))
-    }
-
-    /// Opens a site, does some work there, and says goodbye to the hosts however the work ended.
+    /// Connects to all hosts of an inventory, does some work there, and says goodbye however the work ended.
     pub(super) async fn visit(
         global: &Global,
         positional: Option<&Path>,
         work: impl AsyncFnOnce(&mut Self) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let mut site = Self::open(global, positional).await?;
+        Self::visit_without(global, positional, &[], work).await
+    }
+
+    /// As [`Site::visit`], without some of the hosts: they are not even asked.
+    pub(super) async fn visit_without(
+        global: &Global,
+        positional: Option<&Path>,
+        skipped: &[String],
+        work: impl AsyncFnOnce(&mut Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let (mut site, lost) = Self::reach(global, positional, skipped).await?;
+        if let Some(error) = lost {
+            return Err(error.into());
+        }
         let outcome = work(&mut site).await;
         site.fleet.close().await;
         outcome
     }
 
-    /// As [`Site::open`], but goes on without the hosts that failed and returns their failures.
+    /// Connects to the hosts that can be reached; returns the failures of the others.
     pub(super) async fn open_reachable(
         global: &Global,
         positional: Option<&Path>,
     ) -> Result<(Self, Option<engine::Error>), Failure> {
+        Self::reach(global, positional, &[]).await
+    }
+
+    async fn reach(
+        global: &Global,
+        positional: Option<&Path>,
+        skipped: &[String],
+    ) -> Result<(Self, Option<engine::Error>), Failure> {
         let path = global.inventory(positional)?;
         let loaded = load(&path)?;
         let sink = ui::sink(global.color, global.verbose);
-        let assumed = cluster::resolve(&loaded, &BTreeMap::new())?.cluster;
+        check_names(&loaded, skipped)?;
+        let assumed = cluster::resolve(&loaded, &cluster::unseen(&loaded.inventory))?.cluster;
         let hosts = loaded.inventory.hosts.iter().enumerate();
+        let hosts = hosts.filter(|(_, host)| !skipped.contains(&host.name.value));
         let hosts = hosts.map(|(index, host)| Ok((target(host), bringup::questions(&assumed, index)?)));
         let hosts = hosts.collect::<Result<Vec<_>, Failure>>()?;
         let keyring =
@@ -101,7 +118,15 @@ impl Site {
         if !findings.is_empty() {
             return Err(Failure::NotReady(findings));
         }
-        Ok(cluster::resolve(&self.loaded, &seen)?)
+        let members = self.fleet.members().iter();
+        let hosts: Vec<_> = members.map(|member| (member.session.name(), &member.facts)).collect();
+        let settled = bringup::settled(&self.assumed, &hosts);
+        Ok(cluster::resolve_around(&self.loaded, &seen, &settled)?)
+    }
+
+    /// Returns the cluster without what only hosts can tell: names and paths, enough to find what is ocp2's.
+    pub(super) fn assumed(&self) -> &Cluster {
+        &self.assumed
     }
 
     /// Fails with everything that keeps the hosts from their part.
@@ -137,6 +162,19 @@ impl Site {
     pub(super) fn sink(&self) -> &Sink {
         self.fleet.sink()
     }
+}
+
+/// Refuses to skip hosts that there are not, or all there are.
+fn check_names(loaded: &Loaded, skipped: &[String]) -> Result<(), Failure> {
+    let known: Vec<&str> = loaded.inventory.hosts.iter().map(|host| host.name.value.as_str()).collect();
+    if let Some(unknown) = skipped.iter().find(|name| !known.contains(&name.as_str())) {
+        let known = known.join(", ");
+        return Err(Failure::Usage(format!("there is no host {unknown} to skip; there are {known}")));
+    }
+    if known.iter().all(|name| skipped.iter().any(|skip| skip == name)) {
+        return Err(Failure::Usage("every host is skipped: nothing is left to do".into()));
+    }
+    Ok(())
 }
 
 /// Returns how a host of the inventory is reached.

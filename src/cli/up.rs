@@ -12,7 +12,7 @@ use crate::{
         plan,
         site::Site,
     },
-    cluster::{Cluster, Method},
+    cluster::{Cluster, Host, Method},
     engine::Event,
     install::{self, Milestone},
     ui::say,
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 }
 
 /// Reads a phase's name.
-fn phase(name: &str) -> Result<Phase, String> {
+pub(super) fn phase(name: &str) -> Result<Phase, String> {
     let names = || STORY.iter().map(|phase| phase.name()).collect::<Vec<_>>().join(", ");
     STORY.into_iter().find(|phase| phase.name() == name).ok_or_else(|| format!("the phases are {}", names()))
 }
@@ -62,8 +62,8 @@ async fn bring_up(global: &Global, arguments: &Arguments, site: &mut Site) -> Re
     site.say_warnings()?;
     let cluster = site.cluster()?;
     site.preflight(&cluster)?;
-    plan::confirm(global, site, &cluster)?;
     let until = arguments.until.unwrap_or(Phase::Install);
+    plan::confirm(global, site, &cluster, until)?;
     let mut phases = Vec::new();
     for phase in STORY.into_iter().take_while(|phase| *phase <= until) {
         if phase > Phase::Machines && matches!(cluster.install.method, Method::Iso(_)) {
@@ -123,7 +123,7 @@ async fn finish(site: &Site, cluster: &Cluster) -> Result<(), Failure> {
     say(&format!("\nOpenShift {} is installed. To use it now:", cluster.version));
     say(&format!("  export KUBECONFIG={}", credentials.kubeconfig.display()));
     say(&format!("  kubeadmin's password: {}", credentials.password.display()));
-    let public: Vec<_> = cluster.hosts.iter().filter_map(|host| host.underlay.public).collect();
+    let public: Vec<_> = cluster.hosts.iter().filter_map(Host::published).collect();
     if !public.is_empty() {
         say("\nPublish these DNS records, so that others reach it by name:");
         for address in public {

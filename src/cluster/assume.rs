@@ -25,33 +25,42 @@ pub struct Assumed {
 pub fn assume(inventory: &Inventory) -> Assumed {
     let mut assumed = Assumed { underlays: BTreeMap::new(), notes: Vec::new() };
     for (index, host) in inventory.hosts.iter().enumerate() {
-        let underlay = assume_host(index, host, &mut assumed.notes);
+        let underlay = assume_host(inventory, index, &mut assumed.notes);
         assumed.underlays.insert(host.name.value.clone(), underlay);
     }
     assumed
 }
 
+/// Assumes of every host what lets it be asked: packets of any size, which it then tells itself.
+#[must_use]
+pub fn unseen(inventory: &Inventory) -> BTreeMap<String, Underlay> {
+    let underlays = assume(inventory).underlays.into_iter();
+    underlays.map(|(name, underlay)| (name, Underlay { mtu: u16::MAX, ..underlay })).collect()
+}
+
 /// Assumes one host's underlay and notes what was assumed.
-pub(super) fn assume_host(index: usize, host: &HostSettings, notes: &mut Vec<Warning>) -> Underlay {
+pub(super) fn assume_host(inventory: &Inventory, index: usize, notes: &mut Vec<Warning>) -> Underlay {
+    let host = &inventory.hosts[index];
     let mut note = |field: &str, message: String| {
         notes.push(Warning { field: format!("hosts[{index}].{field}"), message });
     };
     let name = &host.name.value;
     let address = match (&host.underlay.address, host.ssh.literal()) {
         (Some(address), _) => address.value,
-        (None, Some(ssh)) => {
+        (None, Some(ssh)) if !shared(inventory, host) => {
             note("underlay.address", format!("assumed {ssh} for {name}, the address SSH uses"));
             ssh
         }
-        (None, None) => {
+        (None, literal) => {
             // RFC 5737: addresses for documentation, which no host has.
             let last = u8::try_from(index + 1).unwrap_or(u8::MAX);
             let made_up = IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
             let ssh = &host.ssh.address;
-            note(
-                "underlay.address",
-                format!("{made_up} stands in for {name}: {ssh:?} is a name, not an address"),
-            );
+            let reason = match literal {
+                Some(_) => format!("SSH reaches other hosts by {ssh}, too"),
+                None => format!("{ssh:?} is a name, not an address"),
+            };
+            note("underlay.address", format!("{made_up} stands in for {name}: {reason}"));
             made_up
         }
     };
@@ -76,4 +85,9 @@ pub(super) fn assume_host(index: usize, host: &HostSettings, notes: &mut Vec<War
         nmstate: true,
         kvm: true,
     }
+}
+
+/// Tells whether another host is reached by the same address, on another port: it can be neither's own.
+fn shared(inventory: &Inventory, host: &HostSettings) -> bool {
+    inventory.hosts.iter().filter(|other| other.ssh.address == host.ssh.address).count() > 1
 }

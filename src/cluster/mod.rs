@@ -12,12 +12,14 @@ mod placement;
 mod resolve;
 mod risks;
 mod settings;
+mod settled;
 mod underlay;
 
-pub use assume::{Assumed, assume};
+pub use assume::{Assumed, assume, unseen};
 pub use identity::uuid;
 pub use model::*;
 pub use mtu::overhead;
-pub use resolve::{Resolved, resolve};
+pub use resolve::{Resolved, resolve, resolve_around};
+pub use settled::{Settled, Trace};
 
 pub use crate::inventory::{Role, TrustBundlePolicy};

@@ -264,6 +264,15 @@ impl Cluster {
     }
 }
 
+impl Host {
+    /// Returns where the outside reaches its balancer; behind 1:1 NAT that is not where it listens.
+    #[must_use]
+    pub fn published(&self) -> Option<IpAddr> {
+        let Underlay { address, peer_address, public, .. } = &self.underlay;
+        public.map(|public| if public == *address { *peer_address } else { public })
+    }
+}
+
 impl VirtType {
     /// Returns libvirt's word for it.
     #[must_use]

@@ -7,7 +7,7 @@ use super::Role;
 pub(super) struct Wish {
     pub role: Role,
     pub memory_mib: u64,
-    /// The host the inventory names for it.
+    /// The host the inventory names for it, or that it is on already.
     pub host: Option<usize>,
 }
 

@@ -10,6 +10,7 @@ use super::{
     placement::{self, Wish},
     risks::quorum,
     settings::{self, value, values},
+    settled::Settled,
     underlay,
 };
 use crate::{
@@ -34,6 +35,18 @@ pub struct Resolved {
 /// # Errors
 /// Everything that is wrong with the inventory on hosts like these.
 pub fn resolve(loaded: &Loaded, seen: &BTreeMap<String, Underlay>) -> Result<Resolved, Problems> {
+    resolve_around(loaded, seen, &Settled::default())
+}
+
+/// As [`resolve`], around what earlier runs have settled: VMs and addresses stay where they are.
+///
+/// # Errors
+/// As [`resolve`], and where the inventory wants a VM elsewhere than it is.
+pub fn resolve_around(
+    loaded: &Loaded,
+    seen: &BTreeMap<String, Underlay>,
+    settled: &Settled,
+) -> Result<Resolved, Problems> {
     let inventory = &loaded.inventory;
     let mut problems = Vec::new();
     let mut warnings = loaded.warnings.clone();
@@ -43,9 +56,11 @@ pub fn resolve(loaded: &Loaded, seen: &BTreeMap<String, Underlay>) -> Result<Res
     let mtu = mtu::decide(inventory, &underlays, &mut problems);
     let addressing = addressing(inventory, &underlays, &mut problems);
     let members = inventory.nodes.members();
-    let plan = plan(inventory, &members);
+    let (kept_hosts, kept_nodes) = settled.addresses(inventory, &members);
+    let plan = address_plan::plan(inventory.network.machine_network.value.0, &kept_hosts, &kept_nodes);
     let hosts = hosts(inventory, underlays, &plan, &mut problems);
-    let nodes = nodes(inventory, &members, &plan, &mut problems);
+    let nodes = nodes(inventory, &members, &plan, settled, &mut problems);
+    problems.extend(settled.check_first(inventory));
     check_macs(&members, &nodes, &mut problems);
     check_forwarders(inventory, &hosts, &mut problems);
     if !problems.is_empty() {
@@ -64,14 +79,8 @@ pub fn resolve(loaded: &Loaded, seen: &BTreeMap<String, Underlay>) -> Result<Res
         capabilities: settings::capabilities(inventory),
     };
     warnings.extend(quorum(&cluster));
+    warnings.extend(settled.former_hosts(inventory));
     Ok(Resolved { cluster, warnings })
-}
-
-fn plan(inventory: &Inventory, members: &[Member<'_>]) -> Plan {
-    let hosts: Vec<_> = inventory.hosts.iter().map(|host| value(host.address.as_ref())).collect();
-    let nodes: Vec<_> =
-        members.iter().map(|member| member.item.and_then(|item| value(item.ip.as_ref()))).collect();
-    address_plan::plan(inventory.network.machine_network.value.0, &hosts, &nodes)
 }
 
 fn addressing(inventory: &Inventory, underlays: &[Underlay], problems: &mut Vec<Problem>) -> Addressing {
@@ -140,17 +149,20 @@ fn nodes(
     inventory: &Inventory,
     members: &[Member<'_>],
     plan: &Plan,
+    settled: &Settled,
     problems: &mut Vec<Problem>,
 ) -> Vec<Node> {
     let cluster = &inventory.cluster.name.value;
-    let host_named = |name: &str| inventory.hosts.iter().position(|host| host.name.value == name);
+    let mut home = |member: &Member<'_>| match settled.home(inventory, member) {
+        Ok(home) => home,
+        Err(problem) => {
+            problems.push(problem);
+            None
+        }
+    };
     let wishes: Vec<Wish> = members
         .iter()
-        .map(|member| Wish {
-            role: member.role,
-            memory_mib: member.memory.as_mib(),
-            host: member.item.and_then(|item| item.host.as_ref()).and_then(|host| host_named(host)),
-        })
+        .map(|member| Wish { role: member.role, memory_mib: member.memory.as_mib(), host: home(member) })
         .collect();
     let places = placement::place(&wishes, inventory.hosts.len());
     let mut nodes = Vec::new();

@@ -13,7 +13,7 @@ pub(super) fn settle(
 ) -> Vec<Underlay> {
     let settle_host = |(index, host): (usize, &HostSettings)| match seen.get(&host.name.value) {
         Some(seen) => overridden(seen, host),
-        None => assume_host(index, host, warnings),
+        None => assume_host(inventory, index, warnings),
     };
     inventory.hosts.iter().enumerate().map(settle_host).collect()
 }

@@ -18,6 +18,10 @@ use crate::{
     resource::{Action, Change, Facts, Questions, Resource},
 };
 
+/// How often what differs is applied: a tunnel that had to be made anew has lost its peers and
+/// settings, which only the look after the first round shows.
+const ROUNDS: usize = 2;
+
 /// One host of a [`Fleet`].
 pub struct Member {
     /// Its session.
@@ -158,7 +162,8 @@ impl Fleet {
         }
     }
 
-    /// Makes every host as wanted: applies what differs, looks again, and fails if something still does.
+    /// Makes every host as wanted: applies what differs, looks again, and fails if something still does
+    /// after a second round.
     ///
     /// Returns how many changes were carried out.
     ///
@@ -173,10 +178,18 @@ impl Fleet {
             return Ok(0);
         }
         self.lock().await?;
-        let plans = self.plan(wanted)?;
-        let changed = plans.iter().map(|plan| plan.changes.iter().filter(|c| !is_manual(c)).count()).sum();
-        self.apply(plans.into_iter().map(|plan| plan.changes).collect()).await?;
-        self.refresh().await?;
+        let mut changed = 0;
+        for round in 0..ROUNDS {
+            let plans = self.plan(wanted)?.into_iter();
+            let plans = plans.map(|plan| plan.changes.into_iter().filter(|c| round == 0 || !is_manual(c)));
+            let todo: Vec<Vec<Change>> = plans.map(Iterator::collect).collect();
+            if todo.iter().all(Vec::is_empty) {
+                break;
+            }
+            changed += todo.iter().flatten().filter(|change| !is_manual(change)).count();
+            self.apply(todo).await?;
+            self.refresh().await?;
+        }
         let mut errors = Vec::new();
         for plan in self.plan(wanted)? {
             let remaining: Vec<String> = plan.changes.iter().filter(|c| !is_manual(c)).map(title).collect();

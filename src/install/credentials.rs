@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path};
 
 use crate::{
     bringup::Place,
-    cluster::Cluster,
+    cluster::{Cluster, Host},
     engine::Fleet,
     install::{Error, installer},
 };
@@ -51,7 +51,7 @@ fn reachable(cluster: &Cluster, kubeconfig: &str) -> Option<String> {
     if !kubeconfig.contains(&server) {
         return None;
     }
-    let Some(public) = cluster.hosts.iter().find_map(|host| host.underlay.public) else {
+    let Some(public) = cluster.hosts.iter().find_map(Host::published) else {
         return Some(kubeconfig.to_owned());
     };
     let address = SocketAddr::new(public, 6443);

@@ -31,12 +31,16 @@ impl Bridge {
     /// Returns the changes from `facts` to this bridge.
     ///
     /// # Errors
-    /// Returns a [`Conflict`] where a link of that name is not ours.
+    /// Returns a [`Conflict`] where a link of that name is not ours, or another one is in the same network.
     pub fn changes(&self, facts: &Facts) -> Result<Vec<Change>, Conflict> {
-        let Some(seen) = facts.link(&self.name) else {
+        let seen = facts.link(&self.name);
+        seen.map_or(Ok(()), |seen| seen.must_be(&self.alias, &self.id()))?;
+        if let Some(conflict) = facts.links.iter().find_map(|link| self.clash(link)) {
+            return Err(conflict);
+        }
+        let Some(seen) = seen else {
             return Ok(vec![Change::shell(self.id(), "create", self.script())]);
         };
-        seen.must_be(&self.alias, &self.id())?;
         let differences = self.differences(seen);
         if differences.is_empty() {
             return Ok(Vec::new());
@@ -90,6 +94,26 @@ impl Bridge {
     /// Returns addresses that may now be another host's: two of them would answer for one.
     fn surplus<'a>(&'a self, seen: &'a LinkSeen) -> impl Iterator<Item = Ipv4Net> + 'a {
         v4(seen).filter(|address| *address != self.address)
+    }
+
+    /// Finds another link in our network: packets to one of the two would leave by the other.
+    ///
+    /// A network that only contains ours is no clash, unless it is another cluster's.
+    fn clash(&self, link: &LinkSeen) -> Option<Conflict> {
+        if link.name == self.name {
+            return None;
+        }
+        let other_cluster = link.alias.as_deref().is_some_and(|alias| alias.starts_with("ocp2:"));
+        let clashes = |address: &Ipv4Net| {
+            self.address.contains(&address.addr()) || other_cluster && address.contains(&self.address.addr())
+        };
+        let address = v4(link).find(clashes)?;
+        let mark = link.alias.as_deref().map(|alias| format!(" (marked {alias})")).unwrap_or_default();
+        Some(Conflict {
+            resource: format!("network {}", self.address.trunc()),
+            found: format!("link {}{mark} with address {address}", link.name),
+            fix: "choose another network.machineNetwork in the inventory".into(),
+        })
     }
 
     fn id(&self) -> String {

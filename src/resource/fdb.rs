@@ -61,14 +61,17 @@ impl Peers {
 
     /// Returns the source that adds one entry unless it is there.
     fn adding(&self, peer: IpAddr) -> Script {
-        let show = Command::new("bridge").args(["fdb", "show", "dev", &self.device]);
-        let entry = quote(&format!("{ALL_ZEROS} dst {peer} "));
-        let append = self.entry("append", peer);
-        Script::new().line(format_args!("{show} | grep -F {entry} >/dev/null || {append}"))
+        Script::new().line(format_args!("{} || {}", self.finding(peer), self.entry("append", peer)))
     }
 
+    /// Returns the source that removes one entry if it is still there: a link made anew has none.
     fn removing(&self, peer: IpAddr) -> Script {
-        Script::new().line(self.entry("delete", peer))
+        Script::new().line(format_args!("! {} || {}", self.finding(peer), self.entry("delete", peer)))
+    }
+
+    fn finding(&self, peer: IpAddr) -> String {
+        let show = Command::new("bridge").args(["fdb", "show", "dev", &self.device]);
+        format!("{show} | grep -F {} >/dev/null", quote(&format!("{ALL_ZEROS} dst {peer} ")))
     }
 
     fn entry(&self, verb: &str, peer: IpAddr) -> Command {

@@ -75,8 +75,12 @@ fn path(name: &str) -> String {
 }
 
 /// Returns the probe's source: only shell builtins, no process.
+///
+/// Of reverse-path filters all are told: which NIC carries the tunnel may not be known yet.
 pub(super) fn ask(names: &BTreeSet<String>) -> String {
-    names.iter().fold("echo @@settings".to_owned(), |source, name| {
+    let filters = "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do n=${f%/*}; n=${n##*/}; \
+                   read -r v < \"$f\" && printf 'net.ipv4.conf.%s.rp_filter=%s\\n' \"${n//.//}\" \"$v\"; done";
+    names.iter().fold(format!("echo @@settings\n{filters}"), |source, name| {
         let path = quote(&path(name));
         format!("{source}\n[ -r {path} ] && read -r v < {path} && printf '%s=%s\\n' {} \"$v\"", quote(name))
     })

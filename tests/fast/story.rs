@@ -93,6 +93,8 @@ fn once_begun_the_boot_image_is_frozen() {
     assert_eq!(step(&[has("now"), begun(has("before"), "before")]), ImageStep::Frozen);
     // A host that joined later still gets it.
     assert_eq!(step(&[begun(has("now"), "now"), none]), ImageStep::Copy(vec![1]));
+    // Also where the inventory has changed since; never another image than the nodes booted from.
+    assert_eq!(step(&[begun(has("before"), "before"), none]), ImageStep::Copy(vec![1]));
     // The image was deleted after the installation, which needs it no more.
     assert_eq!(step(&[begun(none, "now"), none]), ImageStep::Done);
 }
@@ -435,6 +437,83 @@ fn down_of_what_is_not_there_does_nothing() {
     };
     let changes = bringup::removal(&cluster, &facts, Removal { keep_volumes: false, packages: true });
     assert!(changes.is_empty(), "{changes:#?}");
+}
+
+#[test]
+fn what_another_cluster_needs_too_is_left_to_it() {
+    let cluster = cluster();
+    let mut facts = populated(&cluster);
+    facts.listing.insert("/etc/sysctl.d/ocp2-ocp.conf".to_owned(), 1);
+    facts.listing.insert("/etc/sysctl.d/ocp2-ocp-two.conf".to_owned(), 1);
+    let changes = bringup::removal(&cluster, &facts, Removal { keep_volumes: false, packages: true });
+    let said = |resource: &str| {
+        let change = changes.iter().find(|change| change.resource == resource).unwrap();
+        let Action::Shell(script) = &change.action else { panic!("{change:?}") };
+        (change.summary.clone(), script.source().to_owned())
+    };
+    let (summary, source) = said("setting net.ipv4.ip_forward");
+    assert_eq!(summary, "put back, or leave to cluster ocp-two");
+    assert!(
+        source.contains("grep -qsF 'net.ipv4.ip_forward = ' /etc/sysctl.d/ocp2-ocp-two.conf"),
+        "{source}"
+    );
+    let (summary, source) = said("unit libvirtd.service");
+    assert_eq!(summary, "leave to cluster ocp-two");
+    assert!(!source.contains("systemctl"), "{source}");
+    let (summary, source) = said("packages");
+    assert_eq!(summary, "leave to cluster ocp-two");
+    assert!(source.contains(">> /var/lib/ocp2/ocp-two/before/packages"), "{source}");
+}
+
+#[test]
+fn places_and_addresses_are_read_from_what_the_hosts_have_and_remember() {
+    let cluster = cluster();
+    let place = Place::of(&cluster);
+    let disk = |node: &str| (format!("/var/lib/libvirt/images/ocp/ocp-{node}.img"), 1);
+    let seen = |domains| Some(Seen { domains, ..Seen::default() });
+    let nodes = "master0 bm1 12.12.139.10\nmaster1 bm2 12.12.139.11\nworker7 bm9 12.12.139.17\n";
+    let first = Facts {
+        files: [
+            (place.begun(), file("{}")),
+            (place.var("settled-hosts"), file("bm1 12.12.139.1\nbm9 12.12.139.9\n")),
+            (place.var("settled-nodes"), file(nodes)),
+        ]
+        .into(),
+        listing: [disk("master0"), disk("master2")].into(),
+        hypervisor: seen(vec![
+            domain("ocp-master0", Some("ocp"), DomainState::Running),
+            // The same name, and somebody else's.
+            domain("ocp-worker0", Some("two"), DomainState::Running),
+        ]),
+        ..Facts::default()
+    };
+    let second = Facts {
+        files: [(place.var("settled-nodes"), file("master1 bm2 12.12.139.11\nmaster0 bm2 12.12.139.99\n"))]
+            .into(),
+        hypervisor: seen(vec![domain("ocp-master1", Some("ocp"), DomainState::Off)]),
+        ..Facts::default()
+    };
+    let settled = bringup::settled(&cluster, &[("bm1", &first), ("bm2", &second)]);
+    assert!(settled.begun);
+    let hosts: Vec<String> =
+        settled.hosts.iter().map(|(name, address)| format!("{name} {address}")).collect();
+    assert_eq!(hosts, ["bm1 12.12.139.1", "bm9 12.12.139.9"]);
+    let shown: Vec<String> = settled
+        .nodes
+        .iter()
+        .map(|(name, trace)| {
+            format!("{name} {:?} {:?} {:?} {:?}", trace.vms, trace.disks, trace.placed, trace.address)
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            r#"master0 ["bm1"] ["bm1"] Some("bm1") Some(12.12.139.10)"#,
+            r#"master1 ["bm2"] [] Some("bm2") Some(12.12.139.11)"#,
+            r#"master2 [] ["bm1"] None None"#,
+            r#"worker7 [] [] Some("bm9") Some(12.12.139.17)"#,
+        ]
+    );
 }
 
 #[test]
