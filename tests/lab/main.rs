@@ -5,18 +5,23 @@
 //! `ocp2 up`, which is quick where nothing differs, so any of them can be run alone.
 
 mod bare;
+mod clusters;
 mod dhcp;
 mod dns;
 mod down;
 mod drift;
+mod fleet;
 mod footprint;
+mod growth;
 mod guard;
 mod install;
 mod interruption;
 mod lock;
+mod mesh;
 mod neighbours;
 mod outside;
 mod packets;
 mod reboot;
 mod refusals;
 mod stage;
+mod ways;
