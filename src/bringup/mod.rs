@@ -17,14 +17,17 @@ mod overlay;
 mod phase;
 mod place;
 mod preflight;
+mod release;
 mod removal;
 mod sighting;
 
 pub use hosts::kvm_proof;
 pub use image::{ImageRecord, ImageStep, image_step};
 pub use machines::{domain, iso_path};
+pub use neighbours::RELAY_PORT;
 pub use phase::{Phase, STORY, questions};
 pub use place::Place;
 pub use preflight::{Finding, preflight};
+pub use release::{ReleaseRecord, release};
 pub use removal::{Removal, removal};
 pub use sighting::{Sighting, sighting};

@@ -130,6 +130,7 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
     questions.files.extend([
         place.begun(),
         place.image(),
+        place.release(),
         place.milestone("bootstrap"),
         place.milestone("install"),
     ]);

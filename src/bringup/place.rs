@@ -57,6 +57,12 @@ impl Place {
         format!("ocp2-{}-wait-", self.cluster)
     }
 
+    /// Returns how the names of the transient units begin in which an image goes from host to host.
+    #[must_use]
+    pub fn relay(&self) -> String {
+        format!("ocp2-{}-relay", self.cluster)
+    }
+
     /// Returns the path of a unit file of ours.
     #[must_use]
     pub fn unit_file(&self, name: &str) -> String {
@@ -103,6 +109,12 @@ impl Place {
     #[must_use]
     pub fn image(&self) -> String {
         self.var("image.json")
+    }
+
+    /// Returns the file that says which release is installed.
+    #[must_use]
+    pub fn release(&self) -> String {
+        self.var("release.json")
     }
 
     /// Returns the file that says that a milestone is reached.

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    bringup::{ImageStep, Phase, STORY},
+    bringup::{ImageStep, Phase, STORY, release},
     cli::{
         failure::Failure,
         global::{Global, Output, print, print_json},
@@ -76,7 +76,7 @@ fn show(global: &Global, arguments: &Arguments, site: &Site) -> Result<(), Failu
         Output::Text if count == 0 => print("Nothing to change: the hosts are as the inventory says.")?,
         Output::Text => {
             let style = Style::new(global.color, std::io::stdout().is_terminal());
-            print(&format!("{}{}", overview(&cluster), text(&plans, style, true)))?;
+            print(&format!("{}{}", overview(site, &cluster), text(&plans, style, true)))?;
         }
     }
     if arguments.check && count > 0 { Err(Failure::Differs) } else { Ok(()) }
@@ -90,7 +90,7 @@ pub(super) fn confirm(global: &Global, site: &Site, cluster: &Cluster) -> Result
         return Ok(());
     }
     let style = Style::new(global.color, std::io::stderr().is_terminal());
-    say(&format!("{}{}", overview(cluster), text(&plans, style, false)));
+    say(&format!("{}{}", overview(site, cluster), text(&plans, style, false)));
     if global.confirm(&format!("Make these {count} changes?"))? { Ok(()) } else { Err(Failure::Declined) }
 }
 
@@ -119,6 +119,9 @@ fn milestone(site: &Site, cluster: &Cluster, phase: Phase, hosts: &mut [HostPlan
     match phase {
         Phase::Image => match install::next_image_step(cluster, site.loaded.pull_secret.as_ref(), &facts)? {
             ImageStep::Make => {
+                if is_agent && release(cluster, facts[0]).is_none() {
+                    add(0, "release", &format!("look up {} on the mirror, once", cluster.version));
+                }
                 add(0, "boot image", if is_agent { "make it" } else { "get it" });
                 for host in 1..facts.len() {
                     add(host, "boot image", "copy it from the first host");
@@ -138,8 +141,8 @@ fn milestone(site: &Site, cluster: &Cluster, phase: Phase, hosts: &mut [HostPlan
     Ok(())
 }
 
-/// Shows what was derived: addresses, placement, MTU.
-fn overview(cluster: &Cluster) -> String {
+/// Shows what was derived: release, addresses, placement, MTU.
+fn overview(site: &Site, cluster: &Cluster) -> String {
     let mut text = format!(
         "{}: {} over {}, VM NIC MTU {}\n",
         cluster.domain(),
@@ -147,6 +150,10 @@ fn overview(cluster: &Cluster) -> String {
         cluster.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(" and "),
         cluster.network.mtu
     );
+    let first = site.fleet.members().first().and_then(|first| release(cluster, &first.facts));
+    if let (Some(channel), Some(release)) = (cluster.channel(), first) {
+        text += &format!("  OpenShift {release}, which {channel} was when it was looked up\n");
+    }
     for (index, host) in cluster.hosts.iter().enumerate() {
         let nodes: Vec<String> =
             cluster.nodes_on(index).map(|node| format!("{} {}", node.name, node.address)).collect();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::{
-    bringup::{Phase, STORY},
+    bringup::{self, Phase, STORY},
     cli::{
         failure::Failure,
         global::{Global, Output, print, print_json},
@@ -120,7 +120,9 @@ async fn bring_about(site: &mut Site, phase: Phase) -> Result<usize, Failure> {
 /// Fetches the credentials and says what is left for the user to do.
 async fn finish(site: &Site, cluster: &Cluster) -> Result<(), Failure> {
     let credentials = install::fetch(&site.fleet, cluster, &site.credentials_folder()).await?;
-    say(&format!("\nOpenShift {} is installed. To use it now:", cluster.version));
+    let release = site.fleet.members().first().and_then(|first| bringup::release(cluster, &first.facts));
+    let release = release.unwrap_or_else(|| cluster.version.clone());
+    say(&format!("\nOpenShift {release} is installed. To use it now:"));
     say(&format!("  export KUBECONFIG={}", credentials.kubeconfig.display()));
     say(&format!("  kubeadmin's password: {}", credentials.password.display()));
     let public: Vec<_> = cluster.hosts.iter().filter_map(|host| host.underlay.public).collect();

@@ -4,9 +4,12 @@
 //! nodes inside the overlay, and its image then travels from host to host.
 
 mod credentials;
+mod download;
 mod error;
 mod image;
 mod installer;
+mod obtain;
+mod spread;
 mod wait;
 
 pub use credentials::{Credentials, fetch};

@@ -8,6 +8,8 @@ mod iptables;
 mod traffic;
 mod ufw;
 
+pub use traffic::RELAY_PORT;
+
 use crate::{
     bringup::{Place, neighbours::traffic::Traffic},
     cluster::Cluster,
