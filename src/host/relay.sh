@@ -10,6 +10,10 @@
 # away what it has while the rest is still on its way.
 set -u -o pipefail
 umask 077
+# Each job is a group of its own and ends with this shell; that systemd ends what is left of a
+# unit is not to be relied on in every container.
+set -m
+trap 'for job in $(jobs -p); do kill -- "-$job" 2>/dev/null; done' EXIT
 cd "$RUNTIME_DIRECTORY" || exit 1
 
 printf '[req]\ndistinguished_name=dn\n[dn]\n' >request

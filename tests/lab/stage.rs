@@ -59,6 +59,11 @@ pub fn stage() -> Stage {
 
 /// Takes a turn with a fresh lab of its own, for a test that changes what the hosts are.
 pub fn apart(suffix: &str) -> Stage {
+    apart_with(suffix, &[])
+}
+
+/// As [`apart`], with options of `ocp2 lab up`.
+pub fn apart_with(suffix: &str, options: &[&str]) -> Stage {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stage-{suffix}"));
     std::fs::create_dir_all(&folder).unwrap();
@@ -67,7 +72,7 @@ pub fn apart(suffix: &str) -> Stage {
     // One `ocp2 lab` at a time is at work on a machine, and this lab is not the only one.
     let patience = Duration::from_secs(60);
     stage.eventually(patience, || run(stage.command().args(["lab", "down"]), ""));
-    stage.eventually(patience, || run(stage.command().args(["lab", "up"]), ""));
+    stage.eventually(patience, || run(stage.command().args(["lab", "up"]).args(options), ""));
     stage
 }
 
