@@ -65,7 +65,8 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
     let image = crate::bringup::iso_path(cluster);
     let seen = facts.hypervisor.as_ref();
     let mut changes = Vec::new();
-    let volumes = seen.iter().flat_map(|seen| &seen.volumes).filter(|v| v.pool == name && !v.path.starts_with(&image));
+    let volumes =
+        seen.iter().flat_map(|seen| &seen.volumes).filter(|v| v.pool == name && !v.path.starts_with(&image));
     for volume in volumes.filter(|_| !removal.keep_volumes) {
         let call = Call::DeleteVolume { pool: name.clone(), volume: volume.name.clone() };
         changes.push(Change::hypervisor(format!("volume {}", volume.name), "delete", call));

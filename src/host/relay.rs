@@ -179,9 +179,7 @@ async fn travel(
     }
     let told: Vec<(Ipv4Addr, String, String)> = row
         .iter()
-        .map(|(_, stop)| {
-            (stop.stop.address, stop.certificate.clone(), stop.stop.session.name().to_owned())
-        })
+        .map(|(_, stop)| (stop.stop.address, stop.certificate.clone(), stop.stop.session.name().to_owned()))
         .collect();
     let ready = row.iter_mut().enumerate().map(|(place, (_, stop))| {
         let next = told.get(place + 1).map(|(_, certificate, _)| (certificate, offsets[place + 1]));
@@ -207,9 +205,10 @@ async fn arrive(
     let mut missing = row.len() - 1;
     while missing > 0 {
         let heard = {
-            let lines = row.iter_mut().enumerate().map(|(place, (_, stop))| {
-                Box::pin(async move { (place, stop.process.line().await) })
-            });
+            let lines = row
+                .iter_mut()
+                .enumerate()
+                .map(|(place, (_, stop))| Box::pin(async move { (place, stop.process.line().await) }));
             tokio::select! {
                 (heard, ..) = select_all(lines) => Some(heard),
                 _ = beat.tick() => None,
@@ -289,7 +288,8 @@ impl Running<'_> {
     }
 
     fn cut(&self, parcel: &Parcel<'_>, before: Option<&(Ipv4Addr, String, String)>, reason: String) -> Error {
-        let (from, address) = before.map_or(("", Ipv4Addr::UNSPECIFIED), |(address, _, name)| (name, *address));
+        let (from, address) =
+            before.map_or(("", Ipv4Addr::UNSPECIFIED), |(address, _, name)| (name, *address));
         Error::RelayFailed {
             host: self.stop.session.name().to_owned(),
             path: parcel.path.to_owned(),

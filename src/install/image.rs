@@ -138,11 +138,7 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
     let changes = match (&cluster.install.method, &inputs.install_config, &inputs.agent_config) {
         (Method::Agent, Some(install_config), Some(agent_config)) => {
             let source = creating(cluster, &place, install_config, agent_config);
-            vec![Change::shell(
-                "boot image".into(),
-                "make it (openshift-install agent create image)",
-                source,
-            )]
+            vec![Change::shell("boot image".into(), "make it (openshift-install agent create image)", source)]
         }
         (Method::Iso(iso), ..) if iso.contains("://") => {
             vec![Change::shell("boot image".into(), &format!("get {iso}"), downloading(cluster, &place, iso))]
@@ -189,7 +185,10 @@ fn downloading(cluster: &Cluster, place: &Place, url: &str) -> Script {
     let (iso, pool) = (quote(&iso_path(cluster)), cluster.machines.pool.display().to_string());
     functions(cluster, place, url)
         .line(format_args!("umask 077; [ -d {0} ] || install -d -m 711 {0}", quote(&pool)))
-        .line(format_args!("download {0} {iso} || {{ echo {0}' cannot be downloaded'; exit 1; }}", quote(url)))
+        .line(format_args!(
+            "download {0} {iso} || {{ echo {0}' cannot be downloaded'; exit 1; }}",
+            quote(url)
+        ))
         .line(format_args!("mv -f {iso}.part {iso}"))
 }
 

@@ -1,9 +1,6 @@
 //! Running `openshift-install` on the first host.
 
-use crate::{
-    bringup::Place,
-    command::Command,
-};
+use crate::{bringup::Place, command::Command};
 
 /// Folder of the installer, its cache and its files; only root may look inside.
 pub(super) fn folder(place: &Place) -> String {

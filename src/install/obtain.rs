@@ -43,17 +43,18 @@ pub(super) async fn getting(
             Script::new()
         } else {
             let look_up = mirror(cluster, &place, known);
-            look_up.line(archive("openshift-client-linux", "oc").source())
+            look_up.line(archive(&["openshift-client-linux"], "oc").source())
         };
         unless_there(script, &get_oc.line(extract.source()))
     } else if cluster.fips {
         let script = begin(&place).line(FIPS).line(mirror(cluster, &place, known).source());
-        let get = archive("openshift-install-rhel[89]-amd64", "openshift-install-fips")
-            .line("mv -f openshift-install-fips openshift-install");
+        let get =
+            archive(&["openshift-install-rhel9-amd64", "openshift-install-rhel8"], "openshift-install-fips")
+                .line("mv -f openshift-install-fips openshift-install");
         unless_there(script.line("key=\"$version for FIPS from $clients\""), &get)
     } else {
         let script = begin(&place).line(mirror(cluster, &place, known).source());
-        let get = archive("openshift-install-linux", "openshift-install");
+        let get = archive(&["openshift-install-linux"], "openshift-install");
         unless_there(script.line("key=\"$version from $clients\""), &get)
     };
     Ok(script.line(finish(cluster, &place).source()))
@@ -80,8 +81,11 @@ fn unless_there(script: Script, get: &Script) -> Script {
 /// Returns source that sets `clients` to the mirror's folder and `version` to the release: a channel is looked up.
 fn mirror(cluster: &Cluster, place: &Place, known: Option<&str>) -> Script {
     let clients = format!("{}/x86_64/clients/ocp", cluster.install.mirror);
-    let script = functions(cluster, place, &clients)
-        .line(format_args!("clients={} version={}", quote(&clients), quote(known.unwrap_or_default())));
+    let script = functions(cluster, place, &clients).line(format_args!(
+        "clients={} version={}",
+        quote(&clients),
+        quote(known.unwrap_or_default())
+    ));
     if known.is_some() {
         return script;
     }
@@ -94,16 +98,19 @@ fn mirror(cluster: &Cluster, place: &Place, known: Option<&str>) -> Script {
         .line(format_args!("echo {asked}\" is $version now\""))
 }
 
-/// Returns source that gets a program out of the one of the mirror's archives that the pattern names.
+/// Returns source that gets a program out of the first of these archives that the mirror has.
 ///
 /// What is downloaded is checked against the mirror's own sha256sum.txt before it is unpacked.
-fn archive(pattern: &str, program: &str) -> Script {
+fn archive(names: &[&str], program: &str) -> Script {
+    let find = |name: &&str| format!("grep -E -m1 '  {name}(-[0-9][^ ]*)?\\.tar\\.gz$' sha256sum.txt");
+    let find: Vec<String> = names.iter().map(find).collect();
     Script::new()
         .line("sums=$clients/$version/sha256sum.txt")
         .line("fetch -o sha256sum.txt \"$sums\" || { echo \"$sums cannot be downloaded\"; exit 1; }")
         .line(format_args!(
-            "line=$(grep -E '  {pattern}(-[0-9][^ ]*)?\\.tar\\.gz$' sha256sum.txt | tail -n1) || \
-             {{ echo \"$sums names no {pattern}\"; exit 1; }}"
+            "line=$({}) || {{ echo \"$sums names no {}\"; exit 1; }}",
+            find.join(" || "),
+            names[0]
         ))
         .line("file=${line##* }")
         .line("verified \"$clients/$version/$file\" \"$file\" \"${line%% *}\"")
@@ -128,10 +135,15 @@ fn extracting(cluster: &Cluster, place: &Place, image: &str, pull_secret: &Secre
     if let Some(variables) = environment(cluster, place) {
         let names = variables.expose().lines().filter_map(|line| line.split_once('='));
         // `export` is the shell's own: nothing of it is in anybody's arguments.
-        let exports: String = names.map(|(name, value)| format!("export {name}={}\n", quote(value))).collect();
+        let exports: String =
+            names.map(|(name, value)| format!("export {name}={}\n", quote(value))).collect();
         script = script.line(exports.trim_end());
     }
-    script.line(format_args!("{} || {{ echo {}; exit 1; }}", oc.arg(image), quote(&format!("{image}: no installer could be extracted"))))
+    script.line(format_args!(
+        "{} || {{ echo {}; exit 1; }}",
+        oc.arg(image),
+        quote(&format!("{image}: no installer could be extracted"))
+    ))
 }
 
 /// Returns mirrors in the form `oc` reads them.

@@ -21,10 +21,8 @@ pub(super) async fn spread(
 ) -> Result<(), Error> {
     let unit = Place::of(cluster).relay();
     let parcel = Parcel { path, mode, digest, unit: &unit, port: RELAY_PORT };
-    let stop = |host: usize| Stop {
-        session: &fleet.members()[host].session,
-        address: cluster.hosts[host].address,
-    };
+    let stop =
+        |host: usize| Stop { session: &fleet.members()[host].session, address: cluster.hosts[host].address };
     let stops: Vec<Stop<'_>> = [0].iter().chain(hosts).map(|&host| stop(host)).collect();
     let sink = fleet.sink();
     let told = relay(&parcel, &stops, |at, done| {

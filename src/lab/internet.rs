@@ -56,7 +56,9 @@ pub(super) fn serve(home: &Home, root: &Path, mirror: &Path) -> Result<(), LabEr
         "sh",
     ];
     start(program(&words).args([text(&script), text(root), text(&dir), text(mirror)]), &log)?;
-    let ready = format!("exec 3<>/dev/tcp/{INTERNET_ADDRESS}/80 4<>/dev/tcp/{INTERNET_ADDRESS}/53 5<>/dev/tcp/{INTERNET_ADDRESS}/3128");
+    let ready = format!(
+        "exec 3<>/dev/tcp/{INTERNET_ADDRESS}/80 4<>/dev/tcp/{INTERNET_ADDRESS}/53 5<>/dev/tcp/{INTERNET_ADDRESS}/3128"
+    );
     let ask = ["ip", "netns", "exec", &namespace(WORKSTATION), "bash", "-c", &ready];
     process::wait_for("the mirror's first answer", Duration::from_secs(20), &log, || run(&ask).is_ok())
 }

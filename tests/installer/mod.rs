@@ -142,7 +142,8 @@ impl Rules {
         }
         let set = given["baselineCapabilitySet"].as_str().unwrap_or_default();
         let number = set.strip_prefix("v4.").and_then(|number| number.parse::<u32>().ok());
-        let known = matches!(set, "None" | "vCurrent") || number.is_some_and(|number| (11..=18).contains(&number));
+        let known =
+            matches!(set, "None" | "vCurrent") || number.is_some_and(|number| (11..=18).contains(&number));
         self.hold(known, "a set of capabilities there is");
         let added: Vec<&str> =
             list(&given["additionalEnabledCapabilities"]).iter().filter_map(Value::as_str).collect();

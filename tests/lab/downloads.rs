@@ -143,7 +143,8 @@ fn a_proxy_is_honoured_and_its_password_is_seen_nowhere(stage: &Stage) {
 fn unpacked(stage: &Stage) -> String {
     let record = fs::read_to_string(Path::new(&stage.lab()).join("lab.json")).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
-    let clients = format!("{}/pub/openshift-v4/x86_64/clients/ocp/4.18.30", record["release"].as_str().unwrap());
+    let clients =
+        format!("{}/pub/openshift-v4/x86_64/clients/ocp/4.18.30", record["release"].as_str().unwrap());
     let archive = format!("{clients}/openshift-install-linux.tar.gz");
     let folder = stage.folder.display().to_string();
     run(Command::new("tar").args(["-xzf", &archive, "-C", &folder, "openshift-install"]), "").succeeds();
@@ -176,11 +177,8 @@ fn a_release_image_gives_its_own(stage: &Stage) {
     let secret = stage.folder.join("registry-secret.json");
     fs::write(&secret, r#"{"auths":{"mirror.lab.test":{"auth":"bGFiOnJlZ2lzdHJ5cGFzcw=="}}}"#).unwrap();
     let own = format!("{}/pull-secret.json", stage.lab());
-    let with = inventory(
-        stage,
-        "release.yaml",
-        &[("install:\n", release), (&own, &secret.display().to_string())],
-    );
+    let with =
+        inventory(stage, "release.yaml", &[("install:\n", release), (&own, &secret.display().to_string())]);
     let run = up(stage, &with).succeeds();
     assert!(!run.stderr.contains("bGFiOnJlZ2lzdHJ5cGFzcw"), "{}", run.stderr);
     stage.at("bm1", &format!("! ls {INSTALLER}/pull-secret.json")).succeeds();

@@ -39,7 +39,7 @@ async fn a_file_arrives_with_its_holes() {
 }
 
 /// A file that cuts the connection when half of it is read.
-struct Cutting<'a>(Cursor<Vec<u8>>, &'a Sshd);
+struct Cutting<'a>(Cursor<Vec<u8>>, Option<&'a Sshd>);
 
 impl AsyncRead for Cutting<'_> {
     fn poll_read(
@@ -47,8 +47,10 @@ impl AsyncRead for Cutting<'_> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        if self.0.position() > 12 << 20 {
-            self.1.cut();
+        if self.0.position() > 12 << 20
+            && let Some(sshd) = self.1.take()
+        {
+            sshd.cut();
         }
         Pin::new(&mut self.0).poll_read(context, buffer)
     }
@@ -59,7 +61,7 @@ async fn a_transfer_that_was_cut_off_starts_anew() {
     let sshd = Sshd::start();
     let session = connect(&sshd.target()).await.unwrap();
     let to = sshd.path("copy").display().to_string();
-    let half = Cutting(Cursor::new(image()), &sshd);
+    let half = Cutting(Cursor::new(image()), Some(&sshd));
     let error = session.upload(half, &to, "0600", |_| ()).await.unwrap_err();
     assert!(matches!(error, Error::ConnectionLost { .. }), "{error}");
     assert!(!fs::exists(&to).unwrap());

@@ -39,7 +39,8 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings) {
     }
     let Some(set) = set else { return };
     let has = |name: &str| {
-        let in_set = KNOWN.iter().any(|(known, since, _)| *known == name && set.is_some_and(|set| *since <= set));
+        let in_set =
+            KNOWN.iter().any(|(known, since, _)| *known == name && set.is_some_and(|set| *since <= set));
         in_set || capabilities.additional_enabled_capabilities.iter().any(|added| **added == name)
     };
     let mut needs = |wanted: &str, why: &str| {

@@ -68,14 +68,22 @@ pub(super) fn installer(subject: &Subject<'_>, findings: &mut Findings) {
     let install = &subject.inventory.install;
     if let (Some(installer), Some(_)) = (&install.installer, &install.release) {
         findings.problem(
-            Problem::new("install.installer", installer.at, "the installer is to come out of install.release already")
-                .help("leave one of the two out"),
+            Problem::new(
+                "install.installer",
+                installer.at,
+                "the installer is to come out of install.release already",
+            )
+            .help("leave one of the two out"),
         );
     }
     if let (Some(oc), None) = (&install.oc, &install.release) {
         findings.problem(
-            Problem::new("install.oc", oc.at, "there is no install.release it would take the installer out of")
-                .help("name a release image, or leave it out"),
+            Problem::new(
+                "install.oc",
+                oc.at,
+                "there is no install.release it would take the installer out of",
+            )
+            .help("name a release image, or leave it out"),
         );
     }
     if let Some(iso) = &install.iso {

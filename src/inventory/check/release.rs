@@ -61,7 +61,8 @@ pub(super) fn kind(subject: &Subject<'_>, findings: &mut Findings) {
             other => format!("{other:?} is not an architecture of the installer's"),
         };
         findings.problem(
-            Problem::new("cluster.architecture", architecture.at, fault).help("amd64 is what x86_64 is called here"),
+            Problem::new("cluster.architecture", architecture.at, fault)
+                .help("amd64 is what x86_64 is called here"),
         );
     }
 }
