@@ -60,7 +60,8 @@ impl Place {
     /// Returns how the names of the transient units begin in which an image goes from host to host.
     #[must_use]
     pub fn relay(&self) -> String {
-        format!("ocp2-{}-relay", self.cluster)
+        // A dot, for no cluster's name has one: `ocp2-a-relay-*` would be of a cluster `a-relay`, too.
+        format!("ocp2-{}.relay", self.cluster)
     }
 
     /// Returns the path of a unit file of ours.

@@ -77,11 +77,12 @@ fn settings(cluster: &Cluster, place: &Place, url: &str) -> String {
     if let Some(proxy) = &cluster.install.proxy {
         let secure = url.starts_with("https:");
         match if secure { &proxy.https } else { &proxy.http } {
-            Some(proxy) => set("proxy", proxy.expose()),
+            Some(url) => {
+                set("proxy", url.expose());
+                set("noproxy", proxy.no_proxy.as_deref().unwrap_or_default());
+            }
+            // Not by what the host itself is set to, either.
             None => set("noproxy", "*"),
-        }
-        if let Some(no_proxy) = &proxy.no_proxy {
-            set("noproxy", no_proxy);
         }
     }
     if cluster.install.trust_bundle.is_some() {

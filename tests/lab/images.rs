@@ -134,8 +134,8 @@ fn a_leg_that_is_cut_is_carried_on(stage: &Stage, inventory: &str) {
     stage.at("bm1", stranger).succeeds();
     let reached = "timeout 2 bash -c 'exec 3<>/dev/tcp/192.0.2.11/22625'";
     assert_ne!(stage.at("internet", reached).status, 0, "the relay listens on the public address");
-    stage.at("bm1", "[ -f /run/ocp2-ocp-relay/key ]").succeeds();
-    stage.at("bm1", "! runuser -u nosudo -- ls /run/ocp2-ocp-relay 2>/dev/null").succeeds();
+    stage.at("bm1", "[ -f /run/ocp2-ocp.relay/key ]").succeeds();
+    stage.at("bm1", "! runuser -u nosudo -- ls /run/ocp2-ocp.relay 2>/dev/null").succeeds();
     stage.at("bm2", &format!("! runuser -u nosudo -- head -c 1 {IMAGE}.*.part 2>/dev/null")).succeeds();
 
     stage.at("bm1", "pkill -KILL -f 's_server -accept 192.168.139.1'").succeeds();

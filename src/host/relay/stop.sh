@@ -2,7 +2,7 @@
 #
 # Runs in a transient unit of systemd's whose RuntimeDirectory is private and ends with it. Before
 # this text stand the variables file, part, mode, size, sha256, address, port and role. Orders come
-# on stdin, a line each; the unit ends with stdin, or 30 s after the last line.
+# on stdin, a line each; the unit ends with stdin, or two minutes after the last line.
 #
 # Both ends of every leg prove who they are with a key made here for this one relay: the private
 # half never leaves this folder, the public one is told to the neighbours over SSH. openssl's own
@@ -129,7 +129,7 @@ arrived() {
 
 look
 echo "certificate $(base64 -w0 certificate)"
-while read -r -t 30 word one two three; do
+while read -r -t 120 word one two three; do
     case $word in
     begin) begin "$one" || exit 1 ;;
     give) give "$one" "$two" ;;
