@@ -11,6 +11,10 @@ use crate::{
 /// Where a host keeps the authorities its own programs trust: apt's place, dnf's place.
 const TRUSTED: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
+/// `sum FILE` prints its SHA-256. Debian's `sha256sum` does without the CPU's instructions for it: 0.2 GB/s,
+/// where openssl makes 1.5.
+pub(super) const SUM: &str = r#"sum() { openssl dgst -sha256 -r "$1" | cut -c1-64; }"#;
+
 /// `fetch` calls curl. It is told of the proxy, whose URL may hold a password, on stdin: what a
 /// user's own `.curlrc` says does not count.
 const FETCH: &str = r#"
@@ -21,7 +25,6 @@ fetch() {
 
 /// `download URL FILE` goes on as long as more arrives, and `verified URL FILE SHA256` refuses what is not as it should be.
 const DOWNLOAD: &str = r#"
-sum() { if command -v openssl >/dev/null; then openssl dgst -sha256 -r "$1"; else sha256sum "$1"; fi | cut -c1-64; }
 bytes() { stat -c %s "$1" 2>/dev/null || echo 0; }
 download() {
   failures=0
@@ -64,6 +67,7 @@ pub(super) fn functions(cluster: &Cluster, place: &Place, url: &str) -> Script {
         .feed(&settings, &Command::new("cat"))
         .line("}")
         .line(FETCH.trim())
+        .line(SUM)
         .line(DOWNLOAD.trim())
 }
 

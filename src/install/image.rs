@@ -8,7 +8,7 @@ use crate::{
     host::Digest,
     install::{
         Error,
-        download::{environment, functions},
+        download::{SUM, environment, functions},
         installer, obtain,
         spread::spread,
     },
@@ -196,9 +196,10 @@ fn downloading(cluster: &Cluster, place: &Place, url: &str) -> Script {
 fn recording(cluster: &Cluster, place: &Place, inputs: &str) -> Script {
     let (iso, record) = (quote(&iso_path(cluster)), quote(&place.image()));
     Script::new()
-        .line(format_args!("sum=$(sha256sum {iso}); size=$(stat -c %s {iso})"))
+        .line(SUM)
+        .line(format_args!("sha256=$(sum {iso}); size=$(stat -c %s {iso})"))
         .line(format_args!(
-            "printf '{{\"sha256\":\"%s\",\"size\":%s,\"inputs\":\"%s\"}}\\n' \"${{sum%% *}}\" \"$size\" {} > {record}.new",
+            "printf '{{\"sha256\":\"%s\",\"size\":%s,\"inputs\":\"%s\"}}\\n' \"$sha256\" \"$size\" {} > {record}.new",
             quote(inputs)
         ))
         .line(format_args!("mv -f {record}.new {record}"))

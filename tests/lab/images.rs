@@ -50,7 +50,7 @@ fn sent(stage: &Stage, place: &str, device: &str) -> u64 {
 /// Demands that the image is whole on all hosts and that nothing else is left of its way there.
 fn arrived(stage: &Stage, when: &str) {
     let look = format!(
-        "sha256sum {IMAGE} | cut -c1-64; stat -c '%a %s %b' {IMAGE}; ls {IMAGE}?* 2>/dev/null; \
+        "openssl dgst -sha256 -r {IMAGE} | cut -c1-64; stat -c '%a %s %b' {IMAGE}; ls {IMAGE}?* 2>/dev/null; \
          ss -Hltn 'sport = :22625'; systemctl list-units --all --no-legend '*relay*'; ls -d /run/*relay* 2>/dev/null; \
          pgrep -fa 's_server|tail -c'"
     );
@@ -121,17 +121,24 @@ fn take_away(stage: &Stage, hosts: &[&str]) {
 
 fn a_leg_that_is_cut_is_carried_on(stage: &Stage, inventory: &str) {
     take_away(stage, &["bm2", "bm3"]);
-    // Slow enough to look on.
-    stage.at("bm1", "tc qdisc add dev ens34f0 root tbf rate 200mbit burst 1mb latency 100ms").succeeds();
+    // Slow enough to look on, and at first the one that may have it does not get through.
+    let hold = "tc qdisc add dev ens34f0 root tbf rate 200mbit burst 1mb latency 100ms; nft add table inet held; \
+                nft add chain inet held in '{ type filter hook input priority 0; }'; \
+                nft add rule inet held in ip saddr 192.168.139.2 tcp dport 22625 drop";
+    stage.at("bm1", hold).succeeds();
+    stage
+        .at("bm3", "cd /tmp && openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ocp2 -keyout k -out c 2>/dev/null")
+        .succeeds();
     let run = stage.start(&["up", "--until", "image", inventory]);
-    let grown = format!("[ $(stat -c %s {IMAGE}.*.part) -gt 30000000 ]");
-    stage.eventually(Duration::from_secs(60), || stage.at("bm3", &grown));
+    stage.eventually(Duration::from_secs(60), || stage.at("bm1", "ss -Hltn 'sport = :22625' | grep ."));
 
     // Neither another host nor another user of the same one gets at it.
-    let stranger = "cd /tmp && openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ocp2 -keyout k -out c 2>/dev/null; \
-        for with in '' '--cert c --key k'; do curl -sS -k -m 3 $with https://192.168.139.2:22625/data -o stolen && exit 9; done; \
-        [ ! -s stolen ] || exit 9; rm -f k c stolen";
-    stage.at("bm1", stranger).succeeds();
+    let stranger = "cd /tmp && for with in '' '--cert c --key k'; do \
+        curl -sS -k -m 5 $with https://192.168.139.1:22625/data -o stolen && exit 9; done; [ ! -s stolen ]";
+    stage.at("bm3", stranger).succeeds().says("alert certificate required").says("alert unknown ca");
+    stage.at("bm1", "nft delete table inet held").succeeds();
+    let grown = format!("[ $(stat -c %s {IMAGE}.*.part) -gt 30000000 ]");
+    stage.eventually(Duration::from_secs(60), || stage.at("bm3", &grown));
     let reached = "timeout 2 bash -c 'exec 3<>/dev/tcp/192.0.2.11/22625'";
     assert_ne!(stage.at("internet", reached).status, 0, "the relay listens on the public address");
     stage.at("bm1", "[ -f /run/ocp2-ocp.relay/key ]").succeeds();

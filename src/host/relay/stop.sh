@@ -94,7 +94,7 @@ take() {
         [ "$3" = 0 ] || head -c "$3" -- "$part"
         {
             curl -q -sS -f -k --noproxy '*' --tlsv1.3 --cert certificate --key key --pinnedpubkey "sha256//$pin" \
-                --connect-timeout 15 --speed-limit 1 --speed-time 60 "https://$1:$port/data" 2>got
+                --connect-timeout 30 --speed-limit 1 --speed-time 60 "https://$1:$port/data" 2>got
             echo $? >status
         } | tee body
     } | hash >sum
