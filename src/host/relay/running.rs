@@ -17,7 +17,7 @@ const STOP: &str = include_str!("stop.sh");
 const HOURS: u32 = 6;
 
 /// How long a stop may take to clear up; systemd does it even if we do not wait.
-const FAREWELL: Duration = Duration::from_secs(10);
+const FAREWELL: Duration = Duration::from_secs(30);
 
 /// A stop that is at work.
 pub(super) struct Running<'a> {
