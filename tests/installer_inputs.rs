@@ -77,6 +77,13 @@ fn every_broken_rule_is_noticed() {
         ("sshKey: \"ssh-ed25519", "sshKey: \"mine"),
         ("pullSecret:", "publish: Internal\npullSecret:"),
         ("pullSecret:", "credentialsMode: Manual\npullSecret:"),
+        ("replicas: 3\ncompute", "replicas: 3\n  architecture: arm64\ncompute"),
+        ("pullSecret:", "capabilities: {baselineCapabilitySet: None}\npullSecret:"),
+        ("pullSecret:", "capabilities: {baselineCapabilitySet: v4.99}\npullSecret:"),
+        (
+            "pullSecret:",
+            "capabilities: {baselineCapabilitySet: v4.14, additionalEnabledCapabilities: [Ingress]}\npullSecret:",
+        ),
         ("pullSecret:", "proxy: {httpProxy: \"https://a:1\"}\npullSecret:"),
         ("pullSecret:", "proxy: {noProxy: \"*.example.com\"}\npullSecret:"),
         ("pullSecret:", "imageDigestSources: [{source: \"quay.io/a:b\"}]\npullSecret:"),

@@ -15,6 +15,7 @@ const APT: &[&str] = &[
     "libvirt-clients",
     "libvirt-daemon-system",
     "nftables",
+    "openssl",
     "qemu-system-x86",
     "qemu-utils",
 ];
@@ -30,6 +31,7 @@ const DNF: &[&str] = &[
     "libvirt-daemon-driver-storage-core",
     "nftables",
     "nmstate",
+    "openssl",
     "qemu-img",
     "qemu-kvm",
 ];

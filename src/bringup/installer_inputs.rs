@@ -81,6 +81,8 @@ fn render_install_config(
         cluster_network: cluster.network.cluster.to_string(),
         host_prefix: cluster.network.host_prefix,
         service_network: cluster.network.service.to_string(),
+        architecture: cluster.architecture.as_deref(),
+        publish: cluster.publish.as_deref(),
         fips: cluster.fips,
         capabilities: cluster.capabilities.as_ref().map(|capabilities| CapabilitiesValues {
             baseline: &capabilities.baseline,
@@ -121,6 +123,8 @@ struct InstallConfig<'a> {
     cluster_network: String,
     host_prefix: u8,
     service_network: String,
+    architecture: Option<&'a str>,
+    publish: Option<&'a str>,
     fips: bool,
     capabilities: Option<CapabilitiesValues<'a>>,
     proxy: Option<ProxyValues<'a>>,

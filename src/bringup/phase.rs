@@ -132,6 +132,7 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
         place.ejected(),
         place.image(),
         place.inputs(),
+        place.release(),
         place.milestone("bootstrap"),
         place.milestone("install"),
     ]);

@@ -57,6 +57,13 @@ impl Place {
         format!("ocp2-{}-wait-", self.cluster)
     }
 
+    /// Returns how the names of the transient units begin in which an image goes from host to host.
+    #[must_use]
+    pub fn relay(&self) -> String {
+        // A dot, for no cluster's name has one: `ocp2-a-relay-*` would be of a cluster `a-relay`, too.
+        format!("ocp2-{}.relay", self.cluster)
+    }
+
     /// Returns the path of a unit file of ours.
     #[must_use]
     pub fn unit_file(&self, name: &str) -> String {
@@ -115,6 +122,12 @@ impl Place {
     #[must_use]
     pub fn inputs(&self) -> String {
         self.var("inputs")
+    }
+
+    /// Returns the file that says which release is installed.
+    #[must_use]
+    pub fn release(&self) -> String {
+        self.var("release.json")
     }
 
     /// Returns the file that says that a milestone is reached.

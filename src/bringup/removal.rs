@@ -85,7 +85,8 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
     let image = crate::bringup::iso_path(cluster);
     let seen = facts.hypervisor.as_ref();
     let mut changes = Vec::new();
-    let volumes = seen.iter().flat_map(|seen| &seen.volumes).filter(|v| v.pool == name && v.path != image);
+    let volumes =
+        seen.iter().flat_map(|seen| &seen.volumes).filter(|v| v.pool == name && !v.path.starts_with(&image));
     for volume in volumes.filter(|_| !removal.keep_volumes) {
         changes.push(delete_disk(place, facts, &volume.path));
     }
@@ -99,9 +100,10 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
     for path in untold.filter(|_| !removal.keep_volumes) {
         changes.push(delete_disk(place, facts, path));
     }
-    if facts.listing.contains_key(&image) {
-        let script = Script::new().line(Command::new("rm").args(["-f", &image, &format!("{image}.part")]));
-        changes.push(Change::shell(format!("file {image}"), "delete", script));
+    // What of the image has arrived so far is beside it.
+    for path in facts.listing.keys().filter(|path| path.starts_with(&image)) {
+        let script = Script::new().line(Command::new("rm").args(["-f", path]));
+        changes.push(Change::shell(format!("file {path}"), "delete", script));
     }
     if let Some(pool) = seen.and_then(|seen| seen.pools.iter().find(|pool| pool.name == name)) {
         let step = |summary: &str, call| Change::hypervisor(format!("pool {name}"), summary, call);

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    bringup::{ImageStep, Leave, Phase, STORY},
+    bringup::{ImageStep, Leave, Phase, STORY, release},
     cli::{
         failure::Failure,
         global::{Global, Output, print, print_json},
@@ -91,7 +91,7 @@ fn show(global: &Global, arguments: &Arguments, site: &Site) -> Result<(), Failu
         Output::Text => {
             let style = Style::new(global.color, std::io::stdout().is_terminal());
             let changes = text(&plans, style, true);
-            print(&format!("{}{changes}{}", overview(&cluster), leave::shown(&kept)))?;
+            print(&format!("{}{changes}{}", overview(site, &cluster), leave::shown(&kept)))?;
         }
     }
     if arguments.check && count > 0 { Err(Failure::Differs) } else { Ok(()) }
@@ -132,7 +132,7 @@ pub(super) fn confirm(
         return Ok(leave);
     }
     let style = Style::new(global.color, std::io::stderr().is_terminal());
-    say(&format!("{}{}", overview(cluster), text(&plans, style, false)));
+    say(&format!("{}{}", overview(site, cluster), text(&plans, style, false)));
     let removal = if leavers.is_empty() {
         String::new()
     } else {
@@ -188,6 +188,9 @@ fn milestone(site: &Site, cluster: &Cluster, phase: Phase, hosts: &mut [HostPlan
         Phase::Image => match install::next_image_step(cluster, site.loaded.pull_secret.as_ref(), &facts)? {
             (_, Some(frozen)) => hosts[0].changes.push(frozen),
             (ImageStep::Make, None) => {
+                if is_agent && release(cluster, facts[0]).is_none() {
+                    add(0, "release", &format!("look up {} on the mirror, once", cluster.version));
+                }
                 add(0, "boot image", if is_agent { "make it" } else { "get it" });
                 for host in 1..facts.len() {
                     add(host, "boot image", "copy it from the first host");
@@ -214,8 +217,8 @@ fn milestone(site: &Site, cluster: &Cluster, phase: Phase, hosts: &mut [HostPlan
     Ok(())
 }
 
-/// Shows what was derived: addresses, placement, MTU.
-fn overview(cluster: &Cluster) -> String {
+/// Shows what was derived: release, addresses, placement, MTU.
+fn overview(site: &Site, cluster: &Cluster) -> String {
     let mut text = format!(
         "{}: {} over {}, VM NIC MTU {}\n",
         cluster.domain(),
@@ -223,6 +226,10 @@ fn overview(cluster: &Cluster) -> String {
         cluster.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(" and "),
         cluster.network.mtu
     );
+    let first = site.fleet.members().first().and_then(|first| release(cluster, &first.facts));
+    if let (Some(channel), Some(release)) = (cluster.channel(), first) {
+        text += &format!("  OpenShift {release}, which {channel} was when it was looked up\n");
+    }
     for (index, host) in cluster.hosts.iter().enumerate() {
         let nodes: Vec<String> =
             cluster.nodes_on(index).map(|node| format!("{} {}", node.name, node.address)).collect();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::{
-    bringup::{Leave, Phase, STORY},
+    bringup::{self, Leave, Phase, STORY},
     cli::{
         failure::Failure,
         global::{Global, Output, print, print_json},
@@ -173,7 +173,9 @@ async fn let_go(site: &mut Site, cluster: &Cluster, may: Leave) -> Result<usize,
 /// Fetches the credentials and says what is left for the user to do.
 async fn finish(site: &Site, cluster: &Cluster) -> Result<(), Failure> {
     let credentials = install::fetch(&site.fleet, cluster, &site.credentials_folder()).await?;
-    say(&format!("\nOpenShift {} is installed. To use it now:", cluster.version));
+    let release = site.fleet.members().first().and_then(|first| bringup::release(cluster, &first.facts));
+    let release = release.unwrap_or_else(|| cluster.version.clone());
+    say(&format!("\nOpenShift {release} is installed. To use it now:"));
     say(&format!("  export KUBECONFIG={}", credentials.kubeconfig.display()));
     say(&format!("  kubeadmin's password: {}", credentials.password.display()));
     let public: Vec<_> = cluster.hosts.iter().filter_map(Host::published).collect();

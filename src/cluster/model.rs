@@ -53,6 +53,10 @@ pub struct Cluster {
     pub machines: Machines,
     /// How OpenShift is installed.
     pub install: Install,
+    /// `architecture` of install-config's machine pools; `None`: the release's own.
+    pub architecture: Option<String>,
+    /// `publish` of install-config; `None`: the installer's default.
+    pub publish: Option<String>,
     /// Only FIPS 140 validated cryptography.
     pub fips: bool,
     /// `capabilities` of install-config; `None`: the release's default.
@@ -182,7 +186,11 @@ pub struct Install {
     pub method: Method,
     /// Root of the release mirror, `…/pub/openshift-v4`.
     pub mirror: String,
-    /// Release image that replaces the version's own, as a pull spec.
+    /// `openshift-install` on the workstation, in place of the mirror's.
+    pub installer: Option<String>,
+    /// `oc` on the workstation, which takes the installer out of a release image.
+    pub oc: Option<String>,
+    /// Release image the installer is taken from, as a pull spec.
     pub release_image: Option<String>,
     /// `sshKey` of install-config: public keys, one a line.
     pub ssh_key: String,
@@ -230,6 +238,12 @@ impl Cluster {
     #[must_use]
     pub fn domain(&self) -> String {
         format!("{}.{}", self.name, self.base_domain)
+    }
+
+    /// Returns the channel, where the version is one (`stable-4.18`) and no release.
+    #[must_use]
+    pub fn channel(&self) -> Option<&str> {
+        (!self.version.starts_with(|first: char| first.is_ascii_digit())).then_some(self.version.as_str())
     }
 
     /// Returns a node's host name, `master0.ocp.example.com`.

@@ -75,6 +75,8 @@ pub fn resolve_around(
         nodes,
         machines: settings::machines(inventory),
         install: settings::install(loaded),
+        architecture: inventory.cluster.architecture.as_ref().map(|field| field.value.clone()),
+        publish: inventory.cluster.publish.as_ref().map(|field| field.value.clone()),
         fips: inventory.cluster.fips.as_ref().is_some_and(|fips| fips.value),
         capabilities: settings::capabilities(inventory),
     };

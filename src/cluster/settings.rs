@@ -53,6 +53,8 @@ pub(super) fn install(loaded: &Loaded) -> Install {
     Install {
         method: settings.iso.as_ref().map_or(Method::Agent, |iso| Method::Iso(iso.value.clone())),
         mirror: settings.mirror.trim_end_matches('/').to_owned(),
+        installer: path(settings.installer.as_ref()),
+        oc: path(settings.oc.as_ref()),
         release_image: settings.release.as_ref().map(|release| release.value.clone()),
         ssh_key: loaded.ssh_key.clone(),
         proxy: settings.proxy.as_ref().map(proxy),
@@ -67,6 +69,10 @@ pub(super) fn install(loaded: &Loaded) -> Install {
         trust_bundle: loaded.trust_bundle.clone(),
         trust_bundle_policy: value(settings.additional_trust_bundle_policy.as_ref()),
     }
+}
+
+fn path(field: Option<&Located<PathBuf>>) -> Option<String> {
+    field.map(|field| field.display().to_string())
 }
 
 fn proxy(settings: &ProxySettings) -> Proxy {

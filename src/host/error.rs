@@ -171,6 +171,22 @@ pub enum Error {
         /// What arrived.
         arrived: Box<Digest>,
     },
+    /// A host did not get a file from another one over the overlay.
+    #[error("{host}: {path} does not come from {from} ({address} port {port}) over the overlay: {reason}")]
+    RelayFailed {
+        /// Host that was to get it.
+        host: String,
+        /// Path of the file on both.
+        path: String,
+        /// Host that was to give it.
+        from: String,
+        /// Its address on the overlay.
+        address: std::net::Ipv4Addr,
+        /// TCP port there.
+        port: u16,
+        /// Why.
+        reason: String,
+    },
     /// Something on this machine stands in the way.
     #[error("{host}: {what}: {reason}")]
     Local {
@@ -228,6 +244,7 @@ impl Error {
             | Self::NoFile { host, .. }
             | Self::TooLarge { host, .. }
             | Self::Corrupt { host, .. }
+            | Self::RelayFailed { host, .. }
             | Self::Local { host, .. }
             | Self::HypervisorMissing { host, .. }
             | Self::Hypervisor { host, .. } => host,
@@ -286,6 +303,10 @@ impl Error {
             Self::ChannelRefused { .. } => {
                 String::from("look at MaxSessions and AllowTcpForwarding in the host's sshd_config")
             }
+            Self::RelayFailed { from, address, port, .. } => format!(
+                "`ocp2 plan` shows what differs on the overlay; a firewall of {from}'s must let TCP {port} in \
+                 to {address}, and the tunnel's packets must pass between the hosts; the same command carries on"
+            ),
             Self::HypervisorMissing { .. } => String::from(
                 "install libvirt-daemon-system (apt) or libvirt-daemon-driver-qemu and libvirt-daemon (dnf), \
                  and start libvirtd or virtqemud",

@@ -2,7 +2,8 @@
 //!
 //! - [`Target`] says where a host is; the rest comes from `~/.ssh/config`, as `ssh -G` resolves it.
 //! - [`Session`] is one verified, authenticated SSH connection: it runs scripts as root, reads
-//!   and copies files, and opens TCP connections from the host.
+//!   and sends files, and opens TCP connections from the host.
+//! - [`relay`] lets a file go from host to host without passing this machine.
 //! - [`Keyring`] asks the user ([`Ask`]) what only the user can know, and remembers the answer.
 //! - [`Error`] says which host, what happened and how to put it right.
 
@@ -21,6 +22,7 @@ mod output;
 mod pipe;
 mod preamble;
 mod process;
+mod relay;
 mod session;
 mod sink;
 mod target;
@@ -33,6 +35,7 @@ pub use error::Error;
 pub use hypervisor::Hypervisor;
 pub use output::Output;
 pub use process::Process;
+pub use relay::{Parcel, Stop, relay};
 pub use session::Session;
 pub use target::Target;
-pub use transfer::{Digest, Sent};
+pub use transfer::Digest;

@@ -18,7 +18,7 @@ pub struct Process {
     writer: Arc<ChannelWriteHalf<Msg>>,
     lines: mpsc::UnboundedReceiver<String>,
     /// The task that reads the channel holds it; this end tells it to let go.
-    end: oneshot::Receiver<Result<(i32, String), Error>>,
+    end: Option<oneshot::Receiver<Result<(i32, String), Error>>>,
     _alive: oneshot::Sender<()>,
 }
 
@@ -51,7 +51,7 @@ impl Process {
             drop(send);
             let _ = ended.send(pipe.outcome());
         });
-        Ok(Self { session: session.clone(), writer, lines, end, _alive: alive })
+        Ok(Self { session: session.clone(), writer, lines, end: Some(end), _alive: alive })
     }
 
     /// Writes to the process's stdin.
@@ -79,9 +79,14 @@ impl Process {
     ///
     /// # Errors
     /// As [`Session::run`].
-    pub async fn wait(self) -> Result<(i32, String), Error> {
-        let Self { session, end, _alive, .. } = self;
-        end.await.unwrap_or_else(|_| Err(session.lost()))
+    pub async fn wait(mut self) -> Result<(i32, String), Error> {
+        self.ended().await
+    }
+
+    /// Like [`Process::wait`], where the process cannot be given away; the end is told once.
+    pub(super) async fn ended(&mut self) -> Result<(i32, String), Error> {
+        let Some(end) = self.end.take() else { return Err(self.session.lost()) };
+        end.await.unwrap_or_else(|_| Err(self.session.lost()))
     }
 }
 

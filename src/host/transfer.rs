@@ -1,4 +1,4 @@
-//! Files: read, sent, and carried from host to host.
+//! Files: read and sent; [`super::relay`] takes them from host to host.
 //!
 //! Bulk data has connections of its own: on a shared one it would hold up every probe and
 //! heartbeat, for a channel that is not read stops all others. Nothing is kept on this machine,
@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{Error, Session, pipe::Pipe, preamble, sink::Sink};
+use super::{Error, Session, sink::Sink};
 use crate::command::{Command, Script, quote};
 
 /// SHA-256 and size of a file.
@@ -21,15 +21,6 @@ pub struct Digest {
     pub sha256: String,
     /// Length in bytes.
     pub size: u64,
-}
-
-/// What became of a transfer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
-    /// What the file is now, on both ends.
-    pub digest: Digest,
-    /// It was not there before.
-    pub changed: bool,
 }
 
 /// The status with which our scripts say that there is no such file.
@@ -90,74 +81,6 @@ impl Session {
         Ok(())
     }
 
-    /// Carries a file to another host, through this machine. A file that is there already, with
-    /// the same content, is not sent, and only gets the mode. `progress` hears how many bytes have been carried.
-    ///
-    /// # Errors
-    /// [`Error::NoFile`] on this side, [`Error::Corrupt`] where the file did not arrive as it is,
-    /// and those of [`Session::connect`] and [`Session::run`] on either side.
-    pub async fn copy_to(
-        &self,
-        from: &str,
-        other: &Self,
-        to: &str,
-        mode: &str,
-        mut progress: impl FnMut(u64) + Send,
-    ) -> Result<Sent, Error> {
-        let mut known = None;
-        if let (Some(here), Some(there)) = tokio::try_join!(self.size(from), other.size(to))?
-            && here == there
-        {
-            let (ours, theirs) = tokio::try_join!(self.digest(from), other.digest(to))?;
-            if ours == theirs {
-                other.set_mode(to, mode).await?;
-                return Ok(Sent { digest: ours, changed: false });
-            }
-            known = Some(ours);
-        }
-        // Hashed on the source while its bytes travel: both read the same page cache.
-        let hash = async {
-            match known {
-                Some(digest) => Ok(digest),
-                None => self.digest(from).await,
-            }
-        };
-        let (wanted, (digest, sink)) =
-            tokio::try_join!(hash, self.stream(from, other, (to, mode), &mut progress))?;
-        if digest != wanted {
-            return Err(other.corrupt(to, &wanted, digest));
-        }
-        sink.name().await?;
-        Ok(Sent { digest, changed: true })
-    }
-
-    /// Carries the bytes; returns what arrived.
-    async fn stream(
-        &self,
-        from: &str,
-        other: &Self,
-        (to, mode): (&str, &str),
-        progress: &mut (impl FnMut(u64) + Send),
-    ) -> Result<(Digest, Sink), Error> {
-        let (source, sink) = tokio::try_join!(self.reconnect(), other.reconnect())?;
-        let mut pipe = Pipe::open(&source, preamble::SPAWN).await?;
-        let script = format!("exec cat -- {} </dev/null", quote(from));
-        pipe.writer().data_bytes(preamble::line(&script)).await.map_err(|_| source.lost())?;
-        let mut sink = Sink::open(&sink, to, mode).await?;
-        let mut size = 0;
-        while let Some(data) = pipe.next().await {
-            size += data.len() as u64;
-            sink.write(data).await?;
-            progress(size);
-        }
-        let (status, stderr) = pipe.outcome()?;
-        if status != 0 {
-            let (host, what) = (self.name().to_owned(), format!("reading {from}"));
-            return Err(Error::CommandFailed { host, what, status, stderr });
-        }
-        Ok((sink.arrived().await?, sink))
-    }
-
     /// Sends what `from` reads into a file with the given mode (`"0600"`).
     ///
     /// # Errors
@@ -196,18 +119,6 @@ impl Session {
         }
         sink.name().await?;
         Ok(digest)
-    }
-
-    /// Returns a file's size, `None` where there is no file.
-    async fn size(&self, path: &str) -> Result<Option<u64>, Error> {
-        let script = Script::new().line(Command::new("stat").args(["-L", "-c", "%s", "--", path]));
-        Ok(self.run(&script, |_| ()).await?.text().trim().parse().ok())
-    }
-
-    async fn set_mode(&self, path: &str, mode: &str) -> Result<(), Error> {
-        let script = Script::new().line(Command::new("chmod").args(["--", mode, path]));
-        self.run(&script, |_| ()).await?.checked(self.name(), &format!("setting the mode of {path}"))?;
-        Ok(())
     }
 
     fn corrupt(&self, path: &str, wanted: &Digest, arrived: Digest) -> Error {

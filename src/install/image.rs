@@ -1,12 +1,19 @@
 //! The boot image: made or got on the first host, then on every host.
 
 use crate::{
-    bringup::{ImageRecord, ImageStep, Place, frozen_inputs, image_step, installer_inputs, iso_path},
-    cluster::{Cluster, Method},
+    bringup::{
+        ImageRecord, ImageStep, Place, frozen_inputs, image_step, installer_inputs, iso_path, release,
+    },
+    cluster::{Cluster, Install, Method},
     command::{Command, Script, quote},
-    engine::{Event, Fleet, Sink},
-    host::Session,
-    install::{Error, installer},
+    engine::{Event, Fleet},
+    host::Digest,
+    install::{
+        Error,
+        download::{SUM, environment, functions},
+        installer, obtain,
+        spread::spread,
+    },
     resource::{Action, Change, Detail, Facts, File, sha256},
     secret::Secret,
 };
@@ -23,11 +30,12 @@ pub async fn bring_image(
     cluster: &Cluster,
     pull_secret: Option<&Secret>,
 ) -> Result<usize, Error> {
-    let inputs = Inputs::of(cluster, pull_secret)?;
     let mut changed = 0;
     loop {
         fleet.refresh().await?;
         let facts: Vec<&Facts> = fleet.members().iter().map(|member| &member.facts).collect();
+        let release = release(cluster, facts[0]);
+        let inputs = Inputs::of(cluster, pull_secret, release.as_deref())?;
         let step = image_step(cluster, &inputs.digest, &facts);
         if matches!(step, ImageStep::Make | ImageStep::Copy(_)) {
             fleet.lock().await?;
@@ -46,8 +54,15 @@ pub async fn bring_image(
                 return Ok(changed);
             }
             ImageStep::Make => {
-                make(fleet, cluster, &inputs).await?;
                 changed += 1;
+                if cluster.install.method == Method::Agent {
+                    get_installer(fleet, cluster, pull_secret, release.as_deref()).await?;
+                    // What is in a channel is known only now.
+                    if release.is_none() {
+                        continue;
+                    }
+                }
+                make(fleet, cluster, &inputs).await?;
             }
             ImageStep::Copy(hosts) => {
                 changed += hosts.len();
@@ -67,7 +82,8 @@ pub fn next_image_step(
     pull_secret: Option<&Secret>,
     facts: &[&Facts],
 ) -> Result<(ImageStep, Option<Change>), Error> {
-    let inputs = Inputs::of(cluster, pull_secret)?;
+    let release = release(cluster, facts[0]);
+    let inputs = Inputs::of(cluster, pull_secret, release.as_deref())?;
     let step = image_step(cluster, &inputs.digest, facts);
     let frozen = (step == ImageStep::Frozen).then(|| frozen_inputs(cluster, &inputs.shown, facts[0]));
     Ok((step, frozen))
@@ -90,19 +106,26 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn of(cluster: &Cluster, pull_secret: Option<&Secret>) -> Result<Self, Error> {
+    fn of(cluster: &Cluster, pull_secret: Option<&Secret>, release: Option<&str>) -> Result<Self, Error> {
         if let Method::Iso(place) = &cluster.install.method {
-            let (digest, shown) = (sha256(place.as_bytes()), format!("iso: {place}\n"));
+            // Another file at the same place has another size or time, as a rule.
+            let what = if place.contains("://") { place.clone() } else { looks(place)? };
+            let (digest, shown) = (sha256(what.as_bytes()), format!("iso: {place}\n"));
             return Ok(Self { install_config: None, agent_config: None, digest, shown });
         }
         let nothing = Secret::new(String::new());
         let install_config = installer_inputs::install_config(cluster, pull_secret.unwrap_or(&nothing))?;
         let agent_config = installer_inputs::agent_config(cluster)?;
-        let all = [&cluster.version, &cluster.install.mirror, install_config.expose(), agent_config.as_str()];
+        let Install { mirror, installer, release_image, .. } = &cluster.install;
+        let release = release.unwrap_or(&cluster.version);
+        let mut all = vec![release, mirror, install_config.expose(), agent_config.as_str()];
+        let own = installer.as_deref().map(size).transpose()?;
+        all.extend(own.as_deref());
+        all.extend(release_image.as_deref());
         let digest = sha256(all.join("\0").as_bytes());
         let shown = format!(
             "# release\n{} from {}\n# install-config.yaml\n{}# agent-config.yaml\n{agent_config}",
-            cluster.version,
+            release,
             cluster.install.mirror,
             installer_inputs::install_config_masked(cluster)?
         );
@@ -110,25 +133,42 @@ impl Inputs {
     }
 }
 
+/// Returns the size of a program of the workstation's, as one of the things an image is made from.
+///
+/// Its content would say more, and reading it takes a second each time.
+fn size(path: &str) -> Result<String, Error> {
+    let local = |source| Error::Local { path: path.to_owned(), source };
+    Ok(format!("{} bytes", std::fs::metadata(path).map_err(local)?.len()))
+}
+
+/// Returns what tells a file of the workstation's from others without reading it.
+fn looks(path: &str) -> Result<String, Error> {
+    let local = |source| Error::Local { path: path.to_owned(), source };
+    let seen = std::fs::metadata(path).map_err(local)?;
+    let changed = jiff::Timestamp::try_from(seen.modified().map_err(local)?).unwrap_or_default();
+    Ok(format!("{path} {} {changed}", seen.len()))
+}
+
+async fn get_installer(
+    fleet: &mut Fleet,
+    cluster: &Cluster,
+    pull_secret: Option<&Secret>,
+    release: Option<&str>,
+) -> Result<(), Error> {
+    let script = obtain::getting(fleet, cluster, pull_secret, release).await?;
+    let summary = format!("get {}", release.unwrap_or(&cluster.version));
+    apply_on(fleet, 0, vec![Change::shell("openshift-install".into(), &summary, script)]).await
+}
+
 async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(), Error> {
     let place = Place::of(cluster);
     let changes = match (&cluster.install.method, &inputs.install_config, &inputs.agent_config) {
         (Method::Agent, Some(install_config), Some(agent_config)) => {
-            vec![
-                Change::shell(
-                    "openshift-install".into(),
-                    &format!("get {}", cluster.version),
-                    installer::getting(cluster, &place),
-                ),
-                Change::shell(
-                    "boot image".into(),
-                    "make it (openshift-install agent create image)",
-                    creating(cluster, &place, install_config, agent_config),
-                ),
-            ]
+            let source = creating(cluster, &place, install_config, agent_config);
+            vec![Change::shell("boot image".into(), "make it (openshift-install agent create image)", source)]
         }
         (Method::Iso(iso), ..) if iso.contains("://") => {
-            vec![Change::shell("boot image".into(), &format!("get {iso}"), downloading(cluster, iso))]
+            vec![Change::shell("boot image".into(), &format!("get {iso}"), downloading(cluster, &place, iso))]
         }
         (Method::Iso(iso), ..) => {
             upload(fleet, cluster, iso).await?;
@@ -153,44 +193,42 @@ async fn apply_on(fleet: &mut Fleet, host: usize, changes: Vec<Change>) -> Resul
 fn creating(cluster: &Cluster, place: &Place, install_config: &Secret, agent_config: &str) -> Script {
     let (assets, pool) = (installer::assets(place), cluster.machines.pool.display().to_string());
     let iso = iso_path(cluster);
-    let write =
-        |name: &str| Command::new("install").args(["-m", "600", "/dev/stdin", &format!("{assets}/{name}")]);
-    Script::new()
+    let write = |path: &str| Command::new("install").args(["-m", "600", "/dev/stdin", path]);
+    let variables = installer::variables(place);
+    let mut script = Script::new()
         .line(format_args!("umask 077; rm -rf {0}; install -d -m 700 {0}", quote(&assets)))
-        .feed(install_config, &write("install-config.yaml"))
-        .feed(&Secret::new(agent_config.to_owned()), &write("agent-config.yaml"))
-        .line(installer::running(cluster, place, &["agent", "create", "image", "--dir", &assets]))
+        .feed(install_config, &write(&format!("{assets}/install-config.yaml")))
+        .feed(&Secret::new(agent_config.to_owned()), &write(&format!("{assets}/agent-config.yaml")));
+    if let Some(found) = environment(cluster, place) {
+        script = script
+            .line(format_args!("trap 'rm -f {}' EXIT", quote(&variables)))
+            .feed(&found, &write(&variables));
+    }
+    script
+        .line(installer::running(place, &["agent", "create", "image", "--dir", &assets]))
         .line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&pool)))
         .line(format_args!("mv -f {}/agent.x86_64.iso {}; chmod 600 {1}", quote(&assets), quote(&iso)))
 }
 
-fn downloading(cluster: &Cluster, url: &str) -> Script {
-    let (iso, pool) = (iso_path(cluster), cluster.machines.pool.display().to_string());
-    let part = format!("{iso}.part");
-    Script::new()
+fn downloading(cluster: &Cluster, place: &Place, url: &str) -> Script {
+    let (iso, pool) = (quote(&iso_path(cluster)), cluster.machines.pool.display().to_string());
+    functions(cluster, place, url)
         .line(format_args!("umask 077; [ -d {0} ] || install -d -m 711 {0}", quote(&pool)))
-        .line(Command::new("curl").args([
-            "-fsSL",
-            "--retry",
-            "3",
-            "--connect-timeout",
-            "15",
-            "-C",
-            "-",
-            "-o",
-            &part,
-            url,
-        ]))
-        .line(Command::new("mv").args(["-f", &part, &iso]))
+        .line(format_args!(
+            "download {0} {iso} || {{ echo {0}' cannot be downloaded'; exit 1; }}",
+            quote(url)
+        ))
+        .line(format_args!("mv -f {iso}.part {iso}"))
 }
 
 /// Returns the source that writes down what the image is.
 fn recording(cluster: &Cluster, place: &Place, inputs: &str) -> Script {
     let (iso, record) = (quote(&iso_path(cluster)), quote(&place.image()));
     Script::new()
-        .line(format_args!("sum=$(sha256sum {iso}); size=$(stat -c %s {iso})"))
+        .line(SUM)
+        .line(format_args!("sha256=$(sum {iso}); size=$(stat -c %s {iso})"))
         .line(format_args!(
-            "printf '{{\"sha256\":\"%s\",\"size\":%s,\"inputs\":\"%s\"}}\\n' \"${{sum%% *}}\" \"$size\" {} > {record}.new",
+            "printf '{{\"sha256\":\"%s\",\"size\":%s,\"inputs\":\"%s\"}}\\n' \"$sha256\" \"$size\" {} > {record}.new",
             quote(inputs)
         ))
         .line(format_args!("mv -f {record}.new {record}"))
@@ -201,50 +239,24 @@ async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str) -> Result<(), Erro
     let local = |source| Error::Local { path: path.into(), source };
     let file = tokio::fs::File::open(path).await.map_err(local)?;
     let total = file.metadata().await.map_err(local)?.len();
-    make_folder(session, cluster).await?;
-    session.upload(file, &iso_path(cluster), MODE, transfer(sink, session, total)).await?;
-    Ok(())
-}
-
-/// Makes the pool's folder, unless it is there.
-async fn make_folder(session: &Session, cluster: &Cluster) -> Result<(), Error> {
-    let folder = cluster.machines.pool.display().to_string();
-    let script = Script::new().line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&folder)));
+    let folder = quote(&cluster.machines.pool.display().to_string());
+    let script = Script::new().line(format_args!("[ -d {folder} ] || install -d -m 711 {folder}"));
     session.run(&script, |_| {}).await?.checked(session.name(), "making the pool's folder")?;
-    Ok(())
-}
-
-/// Returns what tells of the boot image's way to a host.
-fn transfer<'a>(sink: &'a Sink, to: &'a Session, total: u64) -> impl FnMut(u64) + Send + 'a {
-    move |done| {
-        let (host, what) = (to.name().to_owned(), "boot image".to_owned());
+    let progress = |done| {
+        let (host, what) = (session.name().to_owned(), "boot image".to_owned());
         sink(Event::Transfer { host, what, done, total: Some(total) });
-    }
+    };
+    session.upload(file, &iso_path(cluster), MODE, progress).await?;
+    Ok(())
 }
 
 async fn copy(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(), Error> {
     let place = Place::of(cluster);
-    let iso = iso_path(cluster);
     let first = &fleet.members()[0];
     let record = first.facts.text(&place.image()).unwrap_or_default().to_owned();
     let Some(known) = ImageRecord::read(cluster, &first.facts) else { return Ok(()) };
-    let sink = fleet.sink();
-    let copies = hosts.iter().map(|&host| {
-        let (from, to, iso, known) = (&first.session, &fleet.members()[host].session, &iso, &known);
-        async move {
-            make_folder(to, cluster).await?;
-            let sent = from.copy_to(iso, to, iso, MODE, transfer(sink, to, known.size)).await?;
-            let digest = sent.digest.sha256;
-            if digest != known.sha256 {
-                let reason =
-                    format!("its checksum is {digest}, but it was {} when it was made", known.sha256);
-                return Err(Error::Artefact { host: from.name().to_owned(), path: iso.clone(), reason });
-            }
-            Ok(())
-        }
-    });
-    let outcomes = futures_util::future::join_all(copies).await;
-    outcomes.into_iter().collect::<Result<Vec<()>, Error>>()?;
+    let digest = Digest { sha256: known.sha256, size: known.size };
+    spread(fleet, cluster, (&iso_path(cluster), MODE, "boot image"), &digest, hosts).await?;
     let mut changes = vec![Vec::new(); fleet.members().len()];
     for &host in hosts {
         let lone = Facts::default();

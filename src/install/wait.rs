@@ -61,8 +61,7 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
     }
     fleet.lock().await?;
     let assets = installer::assets(&place);
-    let run =
-        installer::waiting(cluster, &place, &["agent", "wait-for", milestone.target(), "--dir", &assets]);
+    let run = installer::waiting(&place, &["agent", "wait-for", milestone.target(), "--dir", &assets]);
     let script = Script::new()
         .line("exec 2>&1")
         .line(installer::stopping(&place))

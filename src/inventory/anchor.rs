@@ -17,6 +17,8 @@ impl Anchor<'_> {
         let paths = [
             ("cluster.pullSecretFile", &mut cluster.pull_secret_file),
             ("cluster.sshKeyFile", &mut cluster.ssh_key_file),
+            ("install.installer", &mut inventory.install.installer),
+            ("install.oc", &mut inventory.install.oc),
             ("install.additionalTrustBundleFile", &mut inventory.install.additional_trust_bundle_file),
         ];
         for (field, path) in paths {

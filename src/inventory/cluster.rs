@@ -23,7 +23,13 @@ pub struct ClusterSettings {
     /// File with the public SSH keys that may log in to the nodes. Not needed with `install.iso`.
     #[serde(default)]
     pub ssh_key_file: Option<Located<PathBuf>>,
-    /// Only FIPS 140 validated cryptography.
+    /// Architecture of the nodes: `amd64`, for the hosts are.
+    #[serde(default)]
+    pub architecture: Option<Located<String>>,
+    /// Who reaches the cluster: `External`; each host's `public` says where.
+    #[serde(default)]
+    pub publish: Option<Located<String>>,
+    /// Only FIPS 140 validated cryptography; the first host has to be in FIPS mode.
     #[serde(default)]
     pub fips: Option<Located<bool>>,
     /// Optional components; all of them where nothing is said.

@@ -17,8 +17,12 @@ pub struct InstallSettings {
     pub iso: Option<Located<String>>,
     /// Where clients and the installer are downloaded: the folder that holds `clients/`.
     pub mirror: Located<String>,
-    /// Release image to install instead of the version's own, as a pull spec.
+    /// `openshift-install` on this machine, instead of the mirror's; it is sent to the first host.
+    pub installer: Option<Located<PathBuf>>,
+    /// Release image the installer is taken from, as a pull spec, instead of the mirror's installer.
     pub release: Option<Located<String>>,
+    /// `oc` on this machine, which takes the installer out of `release`; default: the mirror's.
+    pub oc: Option<Located<PathBuf>>,
     /// The cluster's proxy.
     pub proxy: Option<ProxySettings>,
     /// Where images are mirrored.
@@ -91,7 +95,9 @@ impl Default for InstallSettings {
             method: Located::unwritten(Method::Agent),
             iso: None,
             mirror: Located::unwritten(PUBLIC_MIRROR.to_owned()),
+            installer: None,
             release: None,
+            oc: None,
             proxy: None,
             image_digest_sources: Vec::new(),
             additional_trust_bundle_file: None,

@@ -75,7 +75,7 @@ pub fn load(path: &Path, home: Option<&Path>, files: &dyn Files) -> Result<Loade
     let ssh_key = read(files, inventory.cluster.ssh_key_file.as_ref(), "cluster.sshKeyFile", &mut problems);
     let bundle = inventory.install.additional_trust_bundle_file.as_ref();
     let trust_bundle = read(files, bundle, "install.additionalTrustBundleFile", &mut problems);
-    check_iso(&inventory, files, &mut problems);
+    check_there(&inventory, files, &mut problems);
 
     let subject = Subject {
         inventory: &inventory,
@@ -119,12 +119,19 @@ fn read(
     result.ok()
 }
 
-fn check_iso(inventory: &Inventory, files: &dyn Files, problems: &mut Vec<Problem>) {
-    if let Some(iso) = &inventory.install.iso
-        && !iso.contains("://")
-        && !files.exists(Path::new(&iso.value))
-    {
-        problems.push(Problem::new("install.iso", iso.at, format!("there is no file {}", iso.value)));
+/// Refuses to go on without a file that is only sent.
+fn check_there(inventory: &Inventory, files: &dyn Files, problems: &mut Vec<Problem>) {
+    let install = &inventory.install;
+    let iso = install.iso.as_ref().filter(|iso| !iso.contains("://"));
+    let sent = [
+        ("install.iso", iso.map(|iso| (Path::new(&iso.value), iso.at))),
+        ("install.installer", install.installer.as_ref().map(|path| (path.as_path(), path.at))),
+        ("install.oc", install.oc.as_ref().map(|path| (path.as_path(), path.at))),
+    ];
+    for (field, file) in sent {
+        if let Some((path, at)) = file.filter(|(path, _)| !files.exists(path)) {
+            problems.push(Problem::new(field, at, format!("there is no file {}", path.display())));
+        }
     }
 }
 

@@ -11,11 +11,18 @@ use super::{
 
 const SERVE: &str = include_str!("internet.sh");
 
-/// Starts what is not running: dnsmasq and the mirror, both out of the hosts' root.
+/// The mirror, which plays faults too.
+const MIRROR: &str = include_str!("mirror.py");
+
+/// The proxy's settings. Who uses it says the user's name and password, as in `http://lab:s3cret@gateway.lab.test:3128`.
+const PROXY: &str = "Port 3128\nTimeout 60\nAllow 192.0.2.0/24\nBasicAuth lab s3cret\nLogLevel Connect\n";
+
+/// Starts what is not running: dnsmasq, proxy and mirror, all out of the hosts' root.
 ///
 /// `{state}/internet/records` is a folder of hosts files that the public DNS
-/// reads as they appear: the place to publish a cluster's names. `rules` are
-/// loaded into nftables, where the router has to translate addresses.
+/// reads as they appear: the place to publish a cluster's names.
+/// `{state}/internet/faults` is where one asks the mirror for faults; see mirror.py.
+/// `rules` are loaded into nftables, where the router has to translate addresses.
 pub(super) fn serve(home: &Home, root: &Path, mirror: &Path, rules: &str) -> Result<(), LabError> {
     let name = namespace(INTERNET);
     if !process::within(&name).is_empty() {
@@ -24,12 +31,17 @@ pub(super) fn serve(home: &Home, root: &Path, mirror: &Path, rules: &str) -> Res
     let dir = home.internet();
     let records = dir.join("records");
     fs::create_dir_all(&records).map_err(LabError::file("write", &records))?;
-    let known = dir.join("hosts");
-    fs::write(&known, records_of_the_lab()).map_err(LabError::file("write", &known))?;
-    let loaded = dir.join("rules.nft");
-    fs::write(&loaded, rules).map_err(LabError::file("write", &loaded))?;
     let script = dir.join("internet.sh");
-    fs::write(&script, SERVE).map_err(LabError::file("write", &script))?;
+    for (file, content) in [
+        (dir.join("hosts"), records_of_the_lab()),
+        (dir.join("resolv.conf"), format!("nameserver {INTERNET_ADDRESS}\n")),
+        (dir.join("rules.nft"), rules.to_owned()),
+        (dir.join("proxy.conf"), PROXY.to_owned()),
+        (dir.join("mirror.py"), MIRROR.to_owned()),
+        (script.clone(), SERVE.to_owned()),
+    ] {
+        fs::write(&file, content).map_err(LabError::file("write", &file))?;
+    }
     let log = dir.join("console.log");
     // The process namespace ends with its first process: nothing can be left behind.
     let words = [
@@ -46,7 +58,9 @@ pub(super) fn serve(home: &Home, root: &Path, mirror: &Path, rules: &str) -> Res
         "sh",
     ];
     start(program(&words).args([text(&script), text(root), text(&dir), text(mirror)]), &log)?;
-    let ready = format!("exec 3<>/dev/tcp/{INTERNET_ADDRESS}/80 4<>/dev/tcp/{INTERNET_ADDRESS}/53");
+    let ready = format!(
+        "exec 3<>/dev/tcp/{INTERNET_ADDRESS}/80 4<>/dev/tcp/{INTERNET_ADDRESS}/53 5<>/dev/tcp/{INTERNET_ADDRESS}/3128"
+    );
     let ask = ["ip", "netns", "exec", &namespace(WORKSTATION), "bash", "-c", &ready];
     process::wait_for("the mirror's first answer", Duration::from_secs(20), &log, || run(&ask).is_ok())
 }

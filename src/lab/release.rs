@@ -33,6 +33,7 @@ fn sources() -> Vec<(&'static str, &'static [u8])> {
     embed! {
         "release/build.sh" => "build.sh",
         "release/README.md" => "README.md",
+        "release/client/__main__.py" => "client/__main__.py",
         "release/installer/__main__.py" => "installer/__main__.py",
         "release/installer/agent_config.py" => "installer/agent_config.py",
         "release/installer/faults.py" => "installer/faults.py",

@@ -53,6 +53,7 @@ impl Rules {
                 "compute",
                 "networking",
                 "platform",
+                "publish",
                 "fips",
                 "capabilities",
                 "proxy",
@@ -73,6 +74,16 @@ impl Rules {
         let (masters, workers) = replicas(config);
         self.hold(matches!(masters, 1 | 3 | 4 | 5), "controlPlane.replicas 1, 3, 4 or 5");
         self.hold(masters != 1 || workers == 0, "no workers beside a single master");
+        let publish = &config["publish"];
+        self.hold(publish.is_null() || publish == "External", "publish External, without a cloud");
+        let pools = [&config["controlPlane"], &config["compute"][0]];
+        for pool in pools {
+            self.keys(pool, &["name", "replicas", "architecture"], "pool");
+            let architecture = &pool["architecture"];
+            self.hold(architecture.is_null() || architecture == "amd64", "architecture of the release");
+        }
+        self.hold(pools[0]["architecture"] == pools[1]["architecture"], "one architecture");
+        self.capabilities(&config["capabilities"]);
         self.hold(config["platform"] == serde_json::json!({"none": {}}), "platform none and no other");
         self.networking(&config["networking"], masters + workers);
 
@@ -121,6 +132,28 @@ impl Rules {
         self.hold(
             proxy["noProxy"].as_str().is_none_or(|text| !text.contains([' ', '*'])),
             "noProxy without spaces and wildcards",
+        );
+    }
+
+    fn capabilities(&mut self, given: &Value) {
+        self.keys(given, &["baselineCapabilitySet", "additionalEnabledCapabilities"], "capabilities");
+        if given.is_null() {
+            return;
+        }
+        let set = given["baselineCapabilitySet"].as_str().unwrap_or_default();
+        let number = set.strip_prefix("v4.").and_then(|number| number.parse::<u32>().ok());
+        let known =
+            matches!(set, "None" | "vCurrent") || number.is_some_and(|number| (11..=18).contains(&number));
+        self.hold(known, "a set of capabilities there is");
+        let added: Vec<&str> =
+            list(&given["additionalEnabledCapabilities"]).iter().filter_map(Value::as_str).collect();
+        let has = |name: &str, since: u32| {
+            set == "vCurrent" || number.is_some_and(|number| number >= since) || added.contains(&name)
+        };
+        self.hold(has("Ingress", 16), "the Ingress capability is required");
+        self.hold(
+            !has("marketplace", 11) || has("OperatorLifecycleManager", 15),
+            "marketplace requires OperatorLifecycleManager",
         );
     }
 

@@ -9,6 +9,8 @@ mod traffic;
 mod ufw;
 mod walls;
 
+pub use traffic::RELAY_PORT;
+
 use crate::{
     bringup::{Place, neighbours::traffic::Traffic},
     cluster::Cluster,

@@ -11,8 +11,12 @@ use crate::{cluster::Cluster, resource::Facts};
 
 /// TCP ports of the balancer that the outside reaches.
 pub(super) const PUBLIC: [u16; 3] = [80, 443, 6443];
-/// TCP ports of the balancer on the bridge; 22623 hands out machine configurations.
-pub(super) const BRIDGE: [u16; 4] = [80, 443, 6443, 22623];
+/// TCP ports on the bridge, the balancer's first; 22623 hands out machine configurations.
+/// By the last one images go from host to host; nobody listens there at other times.
+pub(super) const BRIDGE: [u16; 5] = [80, 443, 6443, 22623, RELAY_PORT];
+
+/// TCP port on the bridge where a host gives an image to the next one.
+pub const RELAY_PORT: u16 = 22625;
 
 /// The traffic of one host.
 #[derive(Debug, Serialize)]
@@ -37,7 +41,7 @@ pub(super) struct Traffic {
     /// The ports there.
     pub public_ports: [u16; 3],
     /// The ports on the bridge.
-    pub bridge_ports: [u16; 4],
+    pub bridge_ports: [u16; 5],
 }
 
 /// Another host.

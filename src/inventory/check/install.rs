@@ -63,6 +63,41 @@ pub(super) fn sources(subject: &Subject<'_>, findings: &mut Findings) {
     }
 }
 
+/// From where the installer comes: one place only.
+pub(super) fn installer(subject: &Subject<'_>, findings: &mut Findings) {
+    let install = &subject.inventory.install;
+    if let (Some(installer), Some(_)) = (&install.installer, &install.release) {
+        findings.problem(
+            Problem::new(
+                "install.installer",
+                installer.at,
+                "the installer is to come out of install.release already",
+            )
+            .help("leave one of the two out"),
+        );
+    }
+    if let (Some(oc), None) = (&install.oc, &install.release) {
+        findings.problem(
+            Problem::new(
+                "install.oc",
+                oc.at,
+                "there is no install.release it would take the installer out of",
+            )
+            .help("name a release image, or leave it out"),
+        );
+    }
+    if let Some(iso) = &install.iso {
+        let unused = [
+            ("install.installer", install.installer.as_ref().map(|field| field.at)),
+            ("install.release", install.release.as_ref().map(|field| field.at)),
+        ];
+        for (field, at) in unused.into_iter().filter_map(|(field, at)| Some((field, at?))) {
+            let fault = format!("with install.iso ({}) no installer is run", iso.value);
+            findings.problem(Problem::new(field, at, fault).help("leave one of the two out"));
+        }
+    }
+}
+
 /// Tells whether `text` is a URL one can download from.
 fn is_http(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));

@@ -4,6 +4,7 @@
 //! because a field it reads could not be read itself is left out that time.
 
 mod addresses;
+mod capabilities;
 mod credentials;
 mod install;
 mod links;
@@ -61,6 +62,8 @@ const NETWORKS: &[&str] = &["network.machineNetwork", "network.clusterNetwork", 
 const CHECKS: &[Check] = &[
     Check { reads: &[], run: names::cluster },
     Check { reads: &[], run: release::version },
+    Check { reads: &["cluster.version", "cluster.capabilities"], run: capabilities::check },
+    Check { reads: &[], run: release::kind },
     Check { reads: &["hosts"], run: names::hosts },
     Check { reads: &["hosts", "nodes"], run: names::nodes },
     Check { reads: &["cluster.pullSecretFile", "install.iso"], run: credentials::pull_secret },
@@ -78,6 +81,7 @@ const CHECKS: &[Check] = &[
     Check { reads: &[], run: sizes::mtu },
     Check { reads: &[], run: install::not_yet },
     Check { reads: &[], run: install::sources },
+    Check { reads: &[], run: install::installer },
     Check { reads: &[], run: install::time },
     Check { reads: &[], run: install::pool },
     Check { reads: NETWORKS, run: proxy::check },

@@ -37,7 +37,8 @@ pub(super) fn check(subject: &Subject<'_>, findings: &mut Findings) {
             findings.problem(refuse(format!("{address} is inside {}, {}", named.what, named.net)));
         }
     }
-    if let Some(no_proxy) = &proxy.no_proxy {
+    // A `*` alone is the one wildcard the installer takes.
+    if let Some(no_proxy) = proxy.no_proxy.as_ref().filter(|no_proxy| no_proxy.value != "*") {
         for entry in no_proxy.split(',') {
             let fault = match entry {
                 "" => "an entry is empty".to_owned(),

@@ -38,8 +38,37 @@ pub(super) fn version(subject: &Subject<'_>, findings: &mut Findings) {
     }
 }
 
+/// What the installer has a word for, and platform `none` on these hosts only one value.
+pub(super) fn kind(subject: &Subject<'_>, findings: &mut Findings) {
+    let cluster = &subject.inventory.cluster;
+    if let Some(publish) = cluster.publish.as_ref().filter(|publish| publish.value != "External") {
+        let fault = match publish.as_str() {
+            "Internal" | "Mixed" => {
+                format!("the installer does not take {} without a cloud", publish.value)
+            }
+            other => format!("{other:?} is not a way to publish"),
+        };
+        findings.problem(
+            Problem::new("cluster.publish", publish.at, fault)
+                .help("leave it at External; `public: none` of a host keeps its balancer inside"),
+        );
+    }
+    if let Some(architecture) = cluster.architecture.as_ref().filter(|name| name.value != "amd64") {
+        let fault = match architecture.as_str() {
+            "arm64" | "ppc64le" | "s390x" | "multi" => {
+                format!("the hosts run no VMs of {}", architecture.value)
+            }
+            other => format!("{other:?} is not an architecture of the installer's"),
+        };
+        findings.problem(
+            Problem::new("cluster.architecture", architecture.at, fault)
+                .help("amd64 is what x86_64 is called here"),
+        );
+    }
+}
+
 /// Returns the major and minor number of `4.18.30`, `4.18.0-rc.1` or `stable-4.18`.
-fn minor(version: &str) -> Option<(u32, u32)> {
+pub(super) fn minor(version: &str) -> Option<(u32, u32)> {
     let (parts, wanted) = match version.split_once('-') {
         Some((channel, release)) if CHANNELS.contains(&channel) => (release, 2),
         Some((release, suffix)) => {

@@ -28,12 +28,31 @@ sed -i "s|@VERSION@|$version|; s|@ISO_SHA256@|$sum|
 mkdir /mnt/package
 python3 -m zipapp --python /usr/bin/python3 --output /mnt/package/openshift-install $app
 chmod 0755 /mnt/package/openshift-install
+python3 -m zipapp --python /usr/bin/python3 --output /mnt/package/oc $work/client
+chmod 0755 /mnt/package/oc
 cp $work/README.md /mnt/package/README.md
+# The release image, as far as anybody takes something out of it.
+image=$out/registry/openshift/release/$version-x86_64
+mkdir -p "$image"
+cp /mnt/package/openshift-install "$image/"
+digest=$(sha256sum "$image/openshift-install")
+digest=${digest%% *}
+cp -r "$image" "$out/registry/openshift/release/sha256-$digest"
 (
     cd "$clients"
-    tar -czf "openshift-install-linux-$version.tar.gz" --owner=0 --group=0 -C /mnt/package README.md openshift-install
-    ln "openshift-install-linux-$version.tar.gz" openshift-install-linux.tar.gz
-    /mnt/package/openshift-install version >release.txt
+    for program in install client; do
+        archive=openshift-$program-linux
+        [ $program = install ] && file=openshift-install || file=oc
+        tar -czf "$archive-$version.tar.gz" --owner=0 --group=0 -C /mnt/package README.md $file
+        ln "$archive-$version.tar.gz" $archive.tar.gz
+    done
+    {
+        printf 'Client tools for OpenShift\n--------------------------\n\n'
+        printf 'These archives are the stand-in of the ocp2 lab.\n\n---\n\n'
+        printf 'Name:           %s\nDigest:         sha256:%s\nOS/Arch:        linux/amd64\n\n' "$version" "$digest"
+        printf 'Pull From: mirror.lab.test/openshift/release@sha256:%s\n\n' "$digest"
+        printf 'Release Metadata:\n  Version:  %s\n' "$version"
+    } >release.txt
     sha256sum -- *.tar.gz release.txt >sha256sum.txt
 )
 # Of a channel, the newest.

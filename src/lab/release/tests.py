@@ -86,6 +86,11 @@ class InstallConfig(Case):
             (("metadata", "name"), "dotted.name"), (("networking", "networkType"), "Calico"),
             (("platform",), {"none": {}, "external": {"platformName": "x"}}), (("sshKey",), ""),
             (("controlPlane", "replicas"), 5), (("compute",), [{"name": "worker", "replicas": 0}]),
+            (("publish",), "External"), (("proxy",), {"httpProxy": "http://a:1", "noProxy": "*"}),
+            (("proxy",), {"httpsProxy": "https://10.0.0.1:1", "noProxy": ".a.b,10.0.0.0/8,10.1.1.1"}),
+            (("capabilities",), {"baselineCapabilitySet": "vCurrent"}),
+            (("capabilities",), {"baselineCapabilitySet": "None", "additionalEnabledCapabilities": ["Ingress"]}),
+            (("imageDigestSources",), [{"source": "quay.io/a/b", "mirrors": ["registry.test:5000/a"]}]),
         ]:
             with self.subTest(path=path):
                 self.load(install_config.load, changed(INSTALL, path, value))
@@ -106,7 +111,29 @@ class InstallConfig(Case):
             (("metadata", "colour"), "red", 'unknown field "colour"'),
             (("replicas",), 3, 'unknown field "replicas"'),
             (("sshKey",), "ssh-ed25519 nonsense", "ssh: no key found"),
-            (("publish",), "Internal", "publish strategy is not supported"),
+            (("publish",), "Internal", 'Internal publish strategy is not supported on "none" platform'),
+            (("publish",), "Mixed", 'mixed publish strategy is not supported on "none" platform'),
+            (("publish",), "Public", 'publish: Unsupported value: "Public"'),
+            (("credentialsMode",), "Manual", 'cannot be set when using the "none" platform'),
+            (("compute", 0, "architecture"), "arm64", "compute pool architecture must match control plane"),
+            (("controlPlane", "architecture"), "arm64", "from a single architecture amd64 release payload"),
+            (("fips",), True, "fips: Forbidden: use the FIPS-capable installer binary"),
+            (("fips",), True, "SSH key type ssh-ed25519 unavailable when FIPS is enabled. Please use rsa or ecdsa."),
+            (("capabilities",), {"baselineCapabilitySet": ""}, 'baselineCapabilitySet: Unsupported value: "": supported'),
+            (("capabilities",), {"baselineCapabilitySet": "v4.99"}, 'Unsupported value: "v4.99": supported values: "None"'),
+            (("capabilities",), {"baselineCapabilitySet": "None"}, "the Ingress capability is required"),
+            (("capabilities",), {"baselineCapabilitySet": "v4.14", "additionalEnabledCapabilities": ["Ingress"]},
+             'Invalid value: ["Ingress"]: the marketplace capability requires the OperatorLifecycleManager capability'),
+            (("capabilities",), {"baselineCapabilitySet": "None", "additionalEnabledCapabilities": ["Ingres"]},
+             'capabilities.additionalEnabledCapabilities[0]: Unsupported value: "Ingres"'),
+            (("proxy",), {"noProxy": "a.b"}, "proxy: Required value: must include httpProxy or httpsProxy"),
+            (("proxy",), {"httpProxy": "https://a:1"}, 'proxy.httpProxy: Unsupported value: "https": supported values: "http"'),
+            (("proxy",), {"httpProxy": "http://10.128.0.9:1"}, "proxy value is part of the cluster networks"),
+            (("proxy",), {"httpsProxy": "http://172.30.0.9:1"}, "proxy value is part of the service networks"),
+            (("proxy",), {"httpProxy": "http://a:1", "noProxy": "a.b, c.d"}, "noProxy must not have spaces"),
+            (("proxy",), {"httpProxy": "http://a:1", "noProxy": "a.b,*.c"}, 'which is violated by element 1 "*.c"'),
+            (("imageDigestSources",), [{"source": "quay.io/a/b:latest"}], "must be repository--not reference"),
+            (("additionalTrustBundlePolicy",), "Never", 'supported values "Proxyonly", "Always"'),
         ]:
             with self.subTest(path=path, value=value):
                 self.refuses(words, install_config.load, changed(INSTALL, path, value))

@@ -3,6 +3,7 @@ import base64
 import ipaddress
 import json
 import re
+import urllib.parse
 
 import yaml
 
@@ -25,6 +26,15 @@ SCHEMA = {
     "imageContentSources": [{"source": None, "mirrors": None}],
     "imageDigestSources": [{"source": None, "mirrors": None, "sourcePolicy": None}],
 }
+CAPABILITIES = {
+    "v4.11": ["MachineAPI", "baremetal", "marketplace", "openshift-samples"],
+    "v4.12": ["CSISnapshot", "Console", "Insights", "Storage"], "v4.13": ["NodeTuning"],
+    "v4.14": ["Build", "DeploymentConfig", "ImageRegistry"],
+    "v4.15": ["CloudCredential", "OperatorLifecycleManager"], "v4.16": ["CloudControllerManager", "Ingress"],
+    "v4.17": [], "v4.18": ["OperatorLifecycleManagerV1"],
+}
+SETS = ["None", *CAPABILITIES, "vCurrent"]
+FIPS = "/proc/sys/crypto/fips_enabled"
 OVN = ("100.64.0.0/16", "100.88.0.0/16", "169.254.0.0/17")
 LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = re.compile(rf"{LABEL}(\.{LABEL})*$")
@@ -50,7 +60,7 @@ def load(path):
         raise Refused(prefix + "failed to create install config: failed to unmarshal install-config.yaml: error "
                       f'unmarshaling JSON: while decoding JSON: json: unknown field "{key}"')
     problems = Problems()
-    for check in (names, pools, networks, platform, pull_secret, ssh_key, trust_and_mirrors):
+    for check in (names, pools, networks, platform, pull_secret, ssh_key, fips, capabilities, trust_and_mirrors, proxy):
         check(config, problems)
     problems.refuse(prefix + 'failed to create install config: invalid "install-config.yaml" file: ')
     return config
@@ -91,10 +101,18 @@ def pools(config, problems):
     if (config.get("controlPlane") or {}).get("name", "master") != "master":
         problems.unsupported("controlPlane.name", config["controlPlane"]["name"], ["master"])
     for index, pool in enumerate(config.get("compute") or []):
+        control = (config.get("controlPlane") or {}).get("architecture", "amd64")
+        if pool.get("architecture", "amd64") != control:
+            problems.invalid(f"compute[{index}].architecture", pool.get("architecture", "amd64"), (
+                "heteregeneous multi-arch is not supported; compute pool architecture must match control plane"))
         if pool.get("name") != "worker":
             problems.unsupported(f"compute[{index}].name", pool.get("name", ""), ["worker", "edge"])
         if not isinstance(pool.get("replicas", 3), int) or pool.get("replicas", 3) < 0:
             problems.invalid(f"compute[{index}].replicas", pool["replicas"], "number of replicas must not be negative")
+    architecture = (config.get("controlPlane") or {}).get("architecture", "amd64")
+    if architecture != "amd64":
+        problems.invalid("controlPlane.architecture", architecture, (
+            f"cannot create {architecture} controlPlane node from a single architecture amd64 release payload"))
     if masters == 1 and workers:
         problems.invalid("compute.replicas", workers, (
             "Total number of Compute.Replicas must be 0 when ControlPlane.Replicas is 1 for platform none or "
@@ -172,9 +190,14 @@ def platform(config, problems):
     if not isinstance(given, dict) or not given:
         problems.invalid("platform", "", "must specify one of the platforms (baremetal, external, none, nutanix, vsphere)")
         return
+    publish = config.get("publish", "External")
+    if publish not in ("External", "Internal", "Mixed"):
+        problems.unsupported("publish", publish, ["External", "Internal", "Mixed"])
     if "none" in given:
-        if config.get("publish") in ("Internal", "Mixed"):
-            problems.invalid("publish", config["publish"], f'{config["publish"]} publish strategy is not supported on "none" platform')
+        if publish == "Internal":
+            problems.invalid("publish", publish, 'Internal publish strategy is not supported on "none" platform')
+        if publish == "Mixed":
+            problems.invalid("publish", publish, 'mixed publish strategy is not supported on "none" platform')
         if config.get("credentialsMode"):
             problems.invalid("credentialsMode", config["credentialsMode"], "cannot be set when using the \"none\" platform")
 
@@ -223,8 +246,44 @@ def ssh_key(config, problems):
             good = False
         if not good:
             problems.invalid("sshKey", line, "ssh: no key found")
-        elif config.get("fips") and words[0] == "ssh-ed25519":
-            problems.invalid("sshKey", line, "SSH key type ssh-ed25519 unavailable when FIPS is enabled")
+        elif config.get("fips") and not re.match(r"ecdsa-sha2-nistp\d{3}$|ssh-rsa$", words[0]):
+            problems.invalid("sshKey", line, (
+                f"SSH key type {words[0]} unavailable when FIPS is enabled. Please use rsa or ecdsa."))
+
+
+def fips(config, problems):
+    if not config.get("fips"):
+        return
+    try:
+        with open(FIPS, encoding="ascii") as file:
+            enabled = file.read().strip() == "1"
+    except OSError:
+        enabled = False
+    where = "" if enabled else " on a host with FIPS enabled"
+    problems.forbidden("fips", (
+        f"use the FIPS-capable installer binary for RHEL 9{where}.\nTo obtain a suitable binary, download the "
+        "openshift-install-rhel9 archive from the client mirror, or extract the openshift-install-fips command "
+        "from the release payload."))
+
+
+def capabilities(config, problems):
+    given = config.get("capabilities")
+    if given is None:
+        return
+    baseline, added = given.get("baselineCapabilitySet", "vCurrent"), given.get("additionalEnabledCapabilities") or []
+    known = sorted(name for names in CAPABILITIES.values() for name in names)
+    if baseline not in SETS:
+        problems.unsupported("capabilities.baselineCapabilitySet", baseline, SETS)
+    for index, name in enumerate(added):
+        if name not in known:
+            problems.unsupported(f"capabilities.additionalEnabledCapabilities[{index}]", name, known)
+    upto = SETS.index(baseline) if baseline in SETS else 0
+    enabled = {*added, *(name for names in list(CAPABILITIES.values())[:upto] for name in names)}
+    if "marketplace" in enabled and "OperatorLifecycleManager" not in enabled:
+        problems.found.append(f"additionalEnabledCapabilities: Invalid value: {json.dumps(added)}: "
+                              "the marketplace capability requires the OperatorLifecycleManager capability")
+    if "Ingress" not in enabled:
+        problems.invalid("capabilities", given, "the Ingress capability is required")
 
 
 def trust_and_mirrors(config, problems):
@@ -240,8 +299,48 @@ def trust_and_mirrors(config, problems):
         for name in [entry.get("source", ""), *(entry.get("mirrors") or [])]:
             if "://" in name or re.search(r":[^/]*$", name.partition("/")[2]):
                 problems.invalid(f"imageDigestSources[{index}].source", name, "must be repository--not reference")
-    proxy = config.get("proxy") or {}
-    if proxy.get("httpProxy") and not str(proxy["httpProxy"]).startswith("http://"):
-        problems.unsupported("proxy.httpProxy", str(proxy["httpProxy"]).partition("://")[0], ["http"])
-    if " " in str(proxy.get("noProxy") or ""):
-        problems.invalid("proxy.noProxy", proxy["noProxy"], "noProxy must not have spaces")
+
+
+def proxy(config, problems):
+    given = config.get("proxy")
+    if given is None:
+        return
+    if not given.get("httpProxy") and not given.get("httpsProxy"):
+        problems.required("proxy", "must include httpProxy or httpsProxy")
+    for key, schemes in (("httpProxy", ["http"]), ("httpsProxy", ["http", "https"])):
+        if not (url := str(given.get(key) or "")):
+            continue
+        parsed = urllib.parse.urlsplit(url)
+        if parsed.scheme not in schemes:
+            problems.unsupported(f"proxy.{key}", parsed.scheme, schemes)
+        taken_by(f"proxy.{key}", url, parsed.hostname, config.get("networking") or {}, problems)
+    without = str(given.get("noProxy") or "")
+    if without in ("", "*"):
+        return
+    if " " in without:
+        problems.invalid("proxy.noProxy", without, "noProxy must not have spaces")
+    for index, element in enumerate(map(str.strip, without.split(","))):
+        if not destination(element):
+            problems.invalid("proxy.noProxy", without, (
+                "each element of noProxy must be a IP, CIDR or domain without wildcard characters, which is violated "
+                f'by element {index} "{element}"'))
+
+
+def taken_by(field, url, host, networking, problems):
+    """Refuses a proxy with an address that is the cluster's own."""
+    try:
+        address = ipaddress.ip_address(host or "")
+    except ValueError:
+        return
+    pods = [entry.get("cidr") for entry in networking.get("clusterNetwork") or [{"cidr": "10.128.0.0/14"}]]
+    for kind, nets in (("cluster", pods), ("service", networking.get("serviceNetwork") or ["172.30.0.0/16"])):
+        if any(address in ipaddress.ip_network(net, strict=False) for net in nets):
+            problems.invalid(field, url, f"proxy value is part of the {kind} networks")
+
+
+def destination(element):
+    try:
+        ipaddress.ip_network(element, strict=False)
+        return True
+    except ValueError:
+        return bool(SUBDOMAIN.match(element.removeprefix(".")))

@@ -1,0 +1,139 @@
+# One stop of a relay: takes a file from the stop before it and gives it to the one behind it.
+#
+# Runs in a transient unit of systemd's whose RuntimeDirectory is private and ends with it. Before
+# this text stand the variables file, part, mode, size, sha256, address, port and role. Orders come
+# on stdin, a line each; the unit ends with stdin, or two minutes after the last line.
+#
+# Both ends of every leg prove who they are with a key made here for this one relay: the private
+# half never leaves this folder, the public one is told to the neighbours over SSH. openssl's own
+# little web server is what every host has; what it serves is a named pipe, so that a stop gives
+# away what it has while the rest is still on its way.
+set -u -o pipefail
+umask 077
+# Each job is a group of its own and ends with this shell; that systemd ends what is left of a
+# unit is not to be relied on in every container.
+set -m
+trap 'for job in $(jobs -p); do kill -- "-$job" 2>/dev/null; done' EXIT
+cd "$RUNTIME_DIRECTORY" || exit 1
+
+printf '[req]\ndistinguished_name=dn\n[dn]\n' >request
+openssl req -x509 -config request -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+    -subj /CN=ocp2 -days 1 -keyout key -out certificate 2>said || { cat said >&2; exit 1; }
+mkdir nobody
+mkfifo data body
+# Nobody else is trusted, whatever the system trusts.
+export SSL_CERT_FILE=$PWD/nobody/file SSL_CERT_DIR=$PWD/nobody
+
+from=$part
+[ "$role" != source ] || from=$file
+
+fail() {
+    : >failed
+    echo "failed $1"
+}
+
+bytes() { stat -L -c %s -- "$1" 2>/dev/null || echo 0; }
+
+# Tells what is here already.
+look() {
+    if [ "$role" = source ]; then
+        [ -f "$file" ] || { echo "there is no $file" >&2; exit 1; }
+        [ "$(bytes "$file")" = "$size" ] || { echo "$file has $(bytes "$file") bytes, not $size" >&2; exit 1; }
+        echo "has all"
+    elif [ "$(bytes "$file")" = "$size" ] && [ -f "$file" ] && [ "$(hash <"$file" | cut -c1-64)" = "$sha256" ]; then
+        echo "has all"
+    else
+        folder=${file%/*}
+        [ -d "$folder" ] || install -d -m 711 -- "$folder" || exit 1
+        # What was left of another image is of no use.
+        for old in "$file".*.part; do
+            [ "$old" = "$part" ] || rm -f -- "$old"
+        done
+        echo "has $(bytes "$part")"
+    fi
+}
+
+# begin OFFSET: keeps the first OFFSET bytes of what is here.
+begin() {
+    if [ "$1" = 0 ]; then
+        rm -f -- "$part" && : >"$part"
+    else
+        truncate -s "$1" -- "$part"
+    fi && echo begun
+}
+
+# give CERTIFICATE OFFSET: serves the file from OFFSET on to the owner of CERTIFICATE.
+give() {
+    base64 -d <<<"$1" >next
+    openssl s_server -accept "$address:$port" -cert certificate -key key -CAfile next -no-CApath \
+        -Verify 1 -verify_return_error -no_check_time -tls1_3 -WWW </dev/null >/dev/null 2>served &
+    server=$!
+    # The file grows while it is read; what is below its size is final.
+    { tail -c "+$(($2 + 1))" -f -s 0.2 -- "$from" | head -c "$((size - $2))" >data; } 2>/dev/null &
+    for _ in {1..100}; do
+        kill -0 "$server" 2>/dev/null || break
+        if [ -n "$(ss -Hltn "src $address:$port")" ]; then
+            echo giving
+            return
+        fi
+        sleep 0.05
+    done
+    tail -n 1 served >&2
+    fail give
+}
+
+# take ADDRESS CERTIFICATE OFFSET: gets the rest from the owner of CERTIFICATE.
+take() {
+    base64 -d <<<"$2" >before
+    pin=$(openssl x509 -in before -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64)
+    dd if=body of="$part" bs=1M seek="$(($3 >> 20))" iflag=fullblock conv=sparse,notrunc,fsync status=none 2>written &
+    writer=$!
+    while sleep 0.5; do echo "at $(bytes "$part")"; done &
+    teller=$!
+    {
+        [ "$3" = 0 ] || head -c "$3" -- "$part"
+        {
+            curl -q -sS -f -k --noproxy '*' --tlsv1.3 --cert certificate --key key --pinnedpubkey "sha256//$pin" \
+                --connect-timeout 30 --speed-limit 1 --speed-time 60 "https://$1:$port/data" 2>got
+            echo $? >status
+        } | tee body
+    } | hash >sum
+    wait "$writer"
+    wrote=$?
+    kill "$teller"
+    got=$(cat status)
+    if [ "$wrote" != 0 ]; then
+        cat written >&2
+        fail write
+    elif [ "$got" != 0 ]; then
+        cat got >&2
+        fail take
+    else
+        arrived "$(cut -c1-64 sum)" "$(bytes "$part")"
+    fi
+}
+
+# arrived SHA256 SIZE: gives the file its name, if it is the right one.
+arrived() {
+    if [ "$1 $2" != "$sha256 $size" ]; then
+        # A leg that was cut in a clean way leaves a good beginning.
+        [ "$2" -lt "$size" ] || rm -f -- "$part"
+        echo "other $1 $2"
+    elif chmod -- "$mode" "$part" && mv -f -T -- "$part" "$file"; then
+        echo "at $size"
+        echo arrived
+    else
+        fail write
+    fi
+}
+
+look
+echo "certificate $(base64 -w0 certificate)"
+while read -r -t 120 word one two three; do
+    case $word in
+    begin) begin "$one" || exit 1 ;;
+    give) give "$one" "$two" ;;
+    take) take "$one" "$two" "$three" & ;;
+    esac
+done
+[ ! -e failed ]
