@@ -5,9 +5,11 @@
 //! whose outcome is a file on the first host; [`crate::install`] gets them done.
 
 mod balancer;
+mod bootstrap;
 mod daemon;
 mod gateway;
 mod hosts;
+mod ignition;
 mod image;
 pub mod installer_inputs;
 mod machines;
@@ -19,12 +21,16 @@ mod place;
 mod preflight;
 mod removal;
 mod sighting;
+mod signing;
 
+pub use bootstrap::retire;
 pub use hosts::kvm_proof;
+pub use ignition::{IgnitionError, ignition, ignition_file, own_files};
 pub use image::{ImageRecord, ImageStep, frozen_inputs, image_step};
-pub use machines::{domain, iso_path};
+pub use machines::{domain, ignition_path, image_path};
 pub use phase::{Phase, STORY, questions};
 pub use place::Place;
 pub use preflight::{Finding, preflight};
 pub use removal::{Removal, removal};
 pub use sighting::{Sighting, sighting};
+pub use signing::{Judgement, SigningRequest, judge};

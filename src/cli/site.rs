@@ -101,7 +101,12 @@ impl Site {
         if !findings.is_empty() {
             return Err(Failure::NotReady(findings));
         }
-        Ok(cluster::resolve(&self.loaded, &seen)?)
+        let mut resolved = cluster::resolve(&self.loaded, &seen)?;
+        let first = &resolved.cluster.hosts[0].name;
+        if let Some(first) = self.fleet.members().iter().find(|member| member.session.name() == first) {
+            bringup::retire(&mut resolved.cluster, &first.facts);
+        }
+        Ok(resolved)
     }
 
     /// Fails with everything that keeps the hosts from their part.

@@ -106,7 +106,7 @@ async fn list(global: &Global, inventory: Option<PathBuf>) -> Result<(), Failure
     let (site, lost) = Site::open_reachable(global, inventory.as_deref()).await?;
     let cluster = site.cluster()?;
     let states = states(&site);
-    let vms: Vec<Vm> = cluster.nodes.iter().map(|node| vm(&cluster, node, &states)).collect();
+    let vms: Vec<Vm> = cluster.machines().map(|node| vm(&cluster, node, &states)).collect();
     match global.output {
         Output::Json => print_json(&vms)?,
         Output::Text => print(&table(&vms))?,
@@ -139,7 +139,7 @@ fn vm<'a>(
     };
     Vm {
         name: &node.name,
-        role: node.role.as_str(),
+        role: cluster.part(node),
         host,
         state,
         ip: node.address.to_string(),
@@ -191,8 +191,8 @@ async fn act_at(site: &mut Site, names: &[String], verb: Verb) -> Result<(), Fai
     let states = states(site);
     let mut changes = vec![Vec::new(); cluster.hosts.len()];
     for name in names {
-        let Some(node) = cluster.nodes.iter().find(|node| node.name == *name) else {
-            let known = cluster.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
+        let Some(node) = cluster.machines().find(|node| node.name == *name) else {
+            let known = cluster.machines().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
             return Err(Failure::Usage(format!("there is no VM {name}; there are {known}")));
         };
         let domain = cluster.domain_name(node);

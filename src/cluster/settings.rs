@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::{
-    Addressing, Capabilities, ImageDigestSource, Install, Machines, Method, Network, Proxy, VxlanSettings,
+    Addressing, Capabilities, ImageDigestSource, Install, Machines, Method, Network, OsImage, Proxy,
+    VxlanSettings,
 };
 use crate::{
-    inventory::{Inventory, Loaded, Located, ProxySettings, VirtType},
+    inventory::{self, InstallSettings, Inventory, Loaded, Located, ProxySettings, VirtType, os_image},
     secret::Secret,
 };
 
@@ -51,7 +52,7 @@ pub(super) fn machines(inventory: &Inventory) -> Machines {
 pub(super) fn install(loaded: &Loaded) -> Install {
     let settings = &loaded.inventory.install;
     Install {
-        method: settings.iso.as_ref().map_or(Method::Agent, |iso| Method::Iso(iso.value.clone())),
+        method: method(settings),
         mirror: settings.mirror.trim_end_matches('/').to_owned(),
         release_image: settings.release.as_ref().map(|release| release.value.clone()),
         ssh_key: loaded.ssh_key.clone(),
@@ -66,6 +67,19 @@ pub(super) fn install(loaded: &Loaded) -> Install {
             .collect(),
         trust_bundle: loaded.trust_bundle.clone(),
         trust_bundle_policy: value(settings.additional_trust_bundle_policy.as_ref()),
+    }
+}
+
+fn method(settings: &InstallSettings) -> Method {
+    if let Some(iso) = &settings.iso {
+        return Method::Iso(iso.value.clone());
+    }
+    match settings.method.value {
+        inventory::Method::Agent => Method::Agent,
+        inventory::Method::Upi => Method::Upi(settings.cluster_os_image.as_ref().map(|image| {
+            let (place, sha256) = os_image(image);
+            OsImage { place: place.to_owned(), sha256: sha256.map(str::to_owned) }
+        })),
     }
 }
 

@@ -1,18 +1,18 @@
 //! The boot image: made or got on the first host, then on every host.
 
 use crate::{
-    bringup::{ImageRecord, ImageStep, Place, frozen_inputs, image_step, installer_inputs, iso_path},
+    bringup::{self, ImageRecord, ImageStep, Place, frozen_inputs, image_path, image_step, installer_inputs},
     cluster::{Cluster, Method},
     command::{Command, Script, quote},
     engine::{Event, Fleet, Sink},
     host::Session,
-    install::{Error, installer},
+    install::{Error, installer, upi},
     resource::{Action, Change, Detail, Facts, File, sha256},
     secret::Secret,
 };
 
 /// The boot image holds the pull secret: nobody but root, and QEMU by libvirt's leave, reads it.
-const MODE: &str = "0600";
+pub(super) const MODE: &str = "0600";
 
 /// Brings the boot image to every host; returns how many changes that took.
 ///
@@ -97,17 +97,30 @@ impl Inputs {
         }
         let nothing = Secret::new(String::new());
         let install_config = installer_inputs::install_config(cluster, pull_secret.unwrap_or(&nothing))?;
-        let agent_config = installer_inputs::agent_config(cluster)?;
-        let all = [&cluster.version, &cluster.install.mirror, install_config.expose(), agent_config.as_str()];
+        let agent_config = match &cluster.install.method {
+            Method::Upi(_) => None,
+            Method::Agent | Method::Iso(_) => Some(installer_inputs::agent_config(cluster)?),
+        };
+        let nodes = agent_config.clone().unwrap_or_else(|| ignited(cluster));
+        let all = [&cluster.version, &cluster.install.mirror, install_config.expose(), &nodes];
         let digest = sha256(all.join("\0").as_bytes());
         let shown = format!(
-            "# release\n{} from {}\n# install-config.yaml\n{}# agent-config.yaml\n{agent_config}",
+            "# release\n{} from {}\n# install-config.yaml\n{}# nodes\n{nodes}",
             cluster.version,
             cluster.install.mirror,
             installer_inputs::install_config_masked(cluster)?
         );
-        Ok(Self { install_config: Some(install_config), agent_config: Some(agent_config), digest, shown })
+        Ok(Self { install_config: Some(install_config), agent_config, digest, shown })
     }
+}
+
+/// Returns what of the inventory is in the nodes' ignition beside install-config, and in their disks.
+///
+/// The bootstrap VM's is left out: it is gone one day, and nothing else has changed then.
+fn ignited(cluster: &Cluster) -> String {
+    let files = cluster.nodes.iter().flat_map(|node| bringup::own_files(cluster, node));
+    let files = files.map(|file| format!("{file}\n")).collect::<String>();
+    format!("{:?}\n{files}", cluster.install.method)
 }
 
 async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(), Error> {
@@ -127,6 +140,10 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
                 ),
             ]
         }
+        (Method::Upi(image), Some(install_config), _) => {
+            Box::pin(upi::make(fleet, cluster, image.as_ref(), install_config)).await?;
+            Vec::new()
+        }
         (Method::Iso(iso), ..) if iso.contains("://") => {
             vec![Change::shell("boot image".into(), &format!("get {iso}"), downloading(cluster, iso))]
         }
@@ -134,7 +151,7 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
             upload(fleet, cluster, iso).await?;
             Vec::new()
         }
-        (Method::Agent, ..) => Vec::new(),
+        (Method::Agent | Method::Upi(_), ..) => Vec::new(),
     };
     apply_on(fleet, 0, changes).await?;
     let shown = File::new(place.inputs(), inputs.shown.clone()).private();
@@ -143,7 +160,7 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
     apply_on(fleet, 0, vec![Change::shell("boot image".into(), "take its checksum", record)]).await
 }
 
-async fn apply_on(fleet: &mut Fleet, host: usize, changes: Vec<Change>) -> Result<(), Error> {
+pub(super) async fn apply_on(fleet: &mut Fleet, host: usize, changes: Vec<Change>) -> Result<(), Error> {
     let mut all = vec![Vec::new(); fleet.members().len()];
     all[host] = changes;
     Ok(fleet.apply(all).await?)
@@ -152,7 +169,7 @@ async fn apply_on(fleet: &mut Fleet, host: usize, changes: Vec<Change>) -> Resul
 /// Returns the source that makes the image from fresh copies of the inputs, for the installer eats them.
 fn creating(cluster: &Cluster, place: &Place, install_config: &Secret, agent_config: &str) -> Script {
     let (assets, pool) = (installer::assets(place), cluster.machines.pool.display().to_string());
-    let iso = iso_path(cluster);
+    let iso = image_path(cluster);
     let write =
         |name: &str| Command::new("install").args(["-m", "600", "/dev/stdin", &format!("{assets}/{name}")]);
     Script::new()
@@ -165,7 +182,7 @@ fn creating(cluster: &Cluster, place: &Place, install_config: &Secret, agent_con
 }
 
 fn downloading(cluster: &Cluster, url: &str) -> Script {
-    let (iso, pool) = (iso_path(cluster), cluster.machines.pool.display().to_string());
+    let (iso, pool) = (image_path(cluster), cluster.machines.pool.display().to_string());
     let part = format!("{iso}.part");
     Script::new()
         .line(format_args!("umask 077; [ -d {0} ] || install -d -m 711 {0}", quote(&pool)))
@@ -186,11 +203,18 @@ fn downloading(cluster: &Cluster, url: &str) -> Script {
 
 /// Returns the source that writes down what the image is.
 fn recording(cluster: &Cluster, place: &Place, inputs: &str) -> Script {
-    let (iso, record) = (quote(&iso_path(cluster)), quote(&place.image()));
+    let (iso, record) = (quote(&image_path(cluster)), quote(&place.image()));
+    let ignited = if cluster.is_upi() {
+        // Its age is that of the certificates in it.
+        let made = format!("{}/bootstrap.ign", installer::assets(place));
+        format!(",\\\"ignited\\\":$(stat -c %Y {})", quote(&made))
+    } else {
+        String::new()
+    };
     Script::new()
         .line(format_args!("sum=$(sha256sum {iso}); size=$(stat -c %s {iso})"))
         .line(format_args!(
-            "printf '{{\"sha256\":\"%s\",\"size\":%s,\"inputs\":\"%s\"}}\\n' \"${{sum%% *}}\" \"$size\" {} > {record}.new",
+            "printf '{{\"sha256\":\"%s\",\"size\":%s,\"inputs\":\"%s\"%s}}\\n' \"${{sum%% *}}\" \"$size\" {} \"{ignited}\" > {record}.new",
             quote(inputs)
         ))
         .line(format_args!("mv -f {record}.new {record}"))
@@ -202,12 +226,12 @@ async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str) -> Result<(), Erro
     let file = tokio::fs::File::open(path).await.map_err(local)?;
     let total = file.metadata().await.map_err(local)?.len();
     make_folder(session, cluster).await?;
-    session.upload(file, &iso_path(cluster), MODE, transfer(sink, session, total)).await?;
+    session.upload(file, &image_path(cluster), MODE, transfer(sink, session, total)).await?;
     Ok(())
 }
 
 /// Makes the pool's folder, unless it is there.
-async fn make_folder(session: &Session, cluster: &Cluster) -> Result<(), Error> {
+pub(super) async fn make_folder(session: &Session, cluster: &Cluster) -> Result<(), Error> {
     let folder = cluster.machines.pool.display().to_string();
     let script = Script::new().line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&folder)));
     session.run(&script, |_| {}).await?.checked(session.name(), "making the pool's folder")?;
@@ -215,7 +239,7 @@ async fn make_folder(session: &Session, cluster: &Cluster) -> Result<(), Error> 
 }
 
 /// Returns what tells of the boot image's way to a host.
-fn transfer<'a>(sink: &'a Sink, to: &'a Session, total: u64) -> impl FnMut(u64) + Send + 'a {
+pub(super) fn transfer<'a>(sink: &'a Sink, to: &'a Session, total: u64) -> impl FnMut(u64) + Send + 'a {
     move |done| {
         let (host, what) = (to.name().to_owned(), "boot image".to_owned());
         sink(Event::Transfer { host, what, done, total: Some(total) });
@@ -224,12 +248,13 @@ fn transfer<'a>(sink: &'a Sink, to: &'a Session, total: u64) -> impl FnMut(u64) 
 
 async fn copy(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(), Error> {
     let place = Place::of(cluster);
-    let iso = iso_path(cluster);
+    let iso = image_path(cluster);
     let first = &fleet.members()[0];
     let record = first.facts.text(&place.image()).unwrap_or_default().to_owned();
     let Some(known) = ImageRecord::read(cluster, &first.facts) else { return Ok(()) };
     let sink = fleet.sink();
-    let copies = hosts.iter().map(|&host| {
+    let others = hosts.iter().filter(|&&host| host != 0);
+    let copies = others.map(|&host| {
         let (from, to, iso, known) = (&first.session, &fleet.members()[host].session, &iso, &known);
         async move {
             make_folder(to, cluster).await?;
@@ -245,6 +270,9 @@ async fn copy(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(
     });
     let outcomes = futures_util::future::join_all(copies).await;
     outcomes.into_iter().collect::<Result<Vec<()>, Error>>()?;
+    if cluster.is_upi() {
+        Box::pin(upi::distribute(fleet, cluster, hosts)).await?;
+    }
     let mut changes = vec![Vec::new(); fleet.members().len()];
     for &host in hosts {
         let lone = Facts::default();

@@ -15,6 +15,7 @@ mod installer;
 pub mod progress;
 pub mod redact;
 pub mod trouble;
+mod upi;
 mod wait;
 mod watch;
 

@@ -10,6 +10,7 @@ use super::{
     anchor::Anchor,
     check::{self, Subject},
     decode::{Decoded, decode},
+    install::os_image,
     node::Node,
     problem::{Problem, Problems, Source, Warning},
     source::Files,
@@ -75,7 +76,7 @@ pub fn load(path: &Path, home: Option<&Path>, files: &dyn Files) -> Result<Loade
     let ssh_key = read(files, inventory.cluster.ssh_key_file.as_ref(), "cluster.sshKeyFile", &mut problems);
     let bundle = inventory.install.additional_trust_bundle_file.as_ref();
     let trust_bundle = read(files, bundle, "install.additionalTrustBundleFile", &mut problems);
-    check_iso(&inventory, files, &mut problems);
+    check_images(&inventory, files, &mut problems);
 
     let subject = Subject {
         inventory: &inventory,
@@ -119,12 +120,17 @@ fn read(
     result.ok()
 }
 
-fn check_iso(inventory: &Inventory, files: &dyn Files, problems: &mut Vec<Problem>) {
-    if let Some(iso) = &inventory.install.iso
-        && !iso.contains("://")
-        && !files.exists(Path::new(&iso.value))
-    {
-        problems.push(Problem::new("install.iso", iso.at, format!("there is no file {}", iso.value)));
+fn check_images(inventory: &Inventory, files: &dyn Files, problems: &mut Vec<Problem>) {
+    let install = &inventory.install;
+    let images = [("install.iso", &install.iso), ("install.clusterOSImage", &install.cluster_os_image)];
+    for (field, image) in images {
+        if let Some(image) = image
+            && !image.contains("://")
+            && !files.exists(Path::new(os_image(image).0))
+        {
+            let fault = format!("there is no file {}", os_image(image).0);
+            problems.push(Problem::new(field, image.at, fault));
+        }
     }
 }
 

@@ -16,6 +16,8 @@ mod layers;
 mod programs;
 mod readers;
 mod redaction;
+mod signing;
 mod story;
+mod upi;
 mod waiting;
 mod wanted;

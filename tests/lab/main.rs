@@ -20,4 +20,5 @@ mod packets;
 mod reboot;
 mod refusals;
 mod stage;
+mod upi;
 mod waits;
