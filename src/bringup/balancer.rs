@@ -97,12 +97,7 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
         path: kind.path,
         port: kind.port,
         check: kind.check,
-        nodes: cluster
-            .nodes
-            .iter()
-            .filter(|n| !kind.masters_only || n.role == Role::Master)
-            .map(server)
-            .collect(),
+        nodes: backends(cluster, kind).map(server).collect(),
     };
     let values = Settings {
         cluster: &cluster.name,
@@ -124,6 +119,12 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
         unit_file,
         unit,
     ])
+}
+
+/// Returns who may serve: the bootstrap VM too, as long as it is there, what masters serve.
+fn backends<'a>(cluster: &'a Cluster, kind: &'a Kind) -> impl Iterator<Item = &'a Node> {
+    let bootstrap = cluster.bootstrap_vm().filter(|_| kind.masters_only);
+    cluster.nodes.iter().filter(|node| !kind.masters_only || node.role == Role::Master).chain(bootstrap)
 }
 
 fn bind(address: IpAddr, port: u16) -> String {

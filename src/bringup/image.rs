@@ -1,9 +1,13 @@
-//! Phase `image`: what has to be done for every host to have the boot image.
+//! Phase `image`: what has to be done for every host to have what its VMs boot from.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    bringup::{Place, iso_path},
+    bringup::{
+        Place,
+        ignition::FRESH_SECONDS,
+        machines::{ignition_path, image_path},
+    },
     cluster::Cluster,
     resource::{Action, Change, Detail, Facts},
 };
@@ -17,6 +21,9 @@ pub struct ImageRecord {
     pub size: u64,
     /// SHA-256 over everything it was made from.
     pub inputs: String,
+    /// When the ignition that goes with it was made, seconds since the epoch by the first host's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignited: Option<i64>,
 }
 
 /// What to do next for the boot image.
@@ -28,7 +35,7 @@ pub enum ImageStep {
     Frozen,
     /// The first host has to make or get it.
     Make,
-    /// These hosts lack it; the first one has it.
+    /// These hosts lack it or its ignition; the first one has both.
     Copy(Vec<usize>),
 }
 
@@ -37,7 +44,12 @@ impl ImageRecord {
     #[must_use]
     pub fn read(cluster: &Cluster, facts: &Facts) -> Option<Self> {
         let record: Self = serde_json::from_str(facts.text(&Place::of(cluster).image())?).ok()?;
-        (facts.listing.get(&iso_path(cluster)) == Some(&record.size)).then_some(record)
+        (facts.listing.get(&image_path(cluster)) == Some(&record.size)).then_some(record)
+    }
+
+    /// Tells whether nothing in it expires before the VMs have booted.
+    fn is_fresh(&self, now: i64) -> bool {
+        self.ignited.is_none_or(|ignited| now - ignited < FRESH_SECONDS)
     }
 }
 
@@ -45,24 +57,24 @@ impl ImageRecord {
 #[must_use]
 pub fn image_step(cluster: &Cluster, inputs: &str, hosts: &[&Facts]) -> ImageStep {
     let begun = |facts: &&Facts| facts.text(&Place::of(cluster).begun()).map(str::to_owned);
+    let lacking = lacking(cluster, hosts);
     if let Some(begun) = hosts.iter().find_map(begun) {
         let booted = serde_json::from_str::<ImageRecord>(&begun).ok();
         // A host that joins later still has to get the image the nodes of the others booted from,
         // whatever the inventory says by now.
-        let records: Vec<_> = hosts.iter().map(|facts| ImageRecord::read(cluster, facts)).collect();
         // Of hosts whose VMs run from their disks, none needs it any more.
         let needs = |host: &usize| !hosts[*host].files.contains_key(&Place::of(cluster).ejected());
-        let lacking: Vec<usize> = lacking(&records).into_iter().filter(needs).collect();
-        if booted.is_some() && records.first() == Some(&booted) && !lacking.is_empty() {
+        let lacking: Vec<usize> = lacking.unwrap_or_default().into_iter().filter(needs).collect();
+        let first = hosts.first().and_then(|first| ImageRecord::read(cluster, first));
+        if booted.is_some() && first == booted && !lacking.is_empty() {
             return ImageStep::Copy(lacking);
         }
         let same = booted.is_some_and(|record| record.inputs == inputs);
         return if same { ImageStep::Done } else { ImageStep::Frozen };
     }
-    let records: Vec<_> = hosts.iter().map(|facts| ImageRecord::read(cluster, facts)).collect();
-    match records.first() {
-        Some(Some(first)) if first.inputs == inputs => {
-            let lacking = lacking(&records);
+    let first = hosts.first().and_then(|first| Some((ImageRecord::read(cluster, first)?, first.system.now)));
+    match (first, lacking) {
+        (Some((first, now)), Some(lacking)) if first.inputs == inputs && first.is_fresh(now) => {
             if lacking.is_empty() { ImageStep::Done } else { ImageStep::Copy(lacking) }
         }
         _ => ImageStep::Make,
@@ -93,7 +105,16 @@ pub fn frozen_inputs(cluster: &Cluster, inputs: &str, first: &Facts) -> Change {
     }
 }
 
-fn lacking(records: &[Option<ImageRecord>]) -> Vec<usize> {
-    let first = records.first().and_then(Option::as_ref);
-    (1..records.len()).filter(|&host| records[host].as_ref() != first).collect()
+/// Lists the hosts that have not what the first one has, or not all of their VMs' ignition;
+/// `None` where the first one has no image.
+fn lacking(cluster: &Cluster, hosts: &[&Facts]) -> Option<Vec<usize>> {
+    let first = ImageRecord::read(cluster, hosts.first()?)?;
+    let has = |host: usize| ImageRecord::read(cluster, hosts[host]).as_ref() == Some(&first);
+    Some((0..hosts.len()).filter(|&host| !(has(host) && is_ignited(cluster, host, hosts[host]))).collect())
+}
+
+/// Tells whether the ignition of all of a host's VMs is there, where there has to be one.
+fn is_ignited(cluster: &Cluster, host: usize, facts: &Facts) -> bool {
+    let has = |path: &String| facts.listing.contains_key(path);
+    !cluster.is_upi() || cluster.machines_on(host).all(|node| has(&ignition_path(cluster, node)))
 }

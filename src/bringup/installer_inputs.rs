@@ -65,6 +65,12 @@ pub fn agent_config(cluster: &Cluster) -> Result<String, Error> {
     render::fill("agent-config.yaml.j2", values)
 }
 
+/// Tells whether work is scheduled on masters: only where there are no workers.
+#[must_use]
+pub fn masters_schedulable(cluster: &Cluster) -> bool {
+    cluster.role(Role::Worker).next().is_none()
+}
+
 fn render_install_config(
     cluster: &Cluster,
     pull_secret: String,

@@ -121,7 +121,7 @@ fn remove(seen: &DomainSeen) -> Vec<Change> {
         );
         steps.push(Change::shell(resource, &summary, power_off(&seen.name)));
     }
-    steps.extend(removal::domain(seen));
+    steps.extend(seen.removal());
     steps
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    bringup::{Place, record},
+    bringup::{Place, bootstrap, record},
     cluster::{Cluster, Node, Role},
     render,
     resource::{Domain, Facts, File, Pool, Resource, Unit, Volume},
@@ -15,7 +15,7 @@ const STOP_SECONDS: u32 = 120;
 pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Vec<Resource>, render::Error> {
     let place = Place::of(cluster);
     let mut wanted = vec![Resource::File(record::nodes(cluster)), Resource::Pool(pool(cluster, &place)?)];
-    for node in cluster.nodes_on(host) {
+    for node in cluster.machines_on(host) {
         wanted.push(Resource::Volume(volume(cluster, node, &place)?));
     }
     wanted.extend(guests(cluster, host, &place)?);
@@ -24,20 +24,33 @@ pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Ve
         let image = facts.text(&place.image()).unwrap_or_default();
         wanted.push(Resource::File(File::new(place.begun(), image)));
     }
-    for node in cluster.nodes_on(host) {
-        let iso = (!facts.files.contains_key(&place.ejected())).then(|| iso_path(cluster));
-        wanted.push(Resource::Domain(Box::new(domain_with(cluster, node, iso)?)));
+    for node in cluster.machines_on(host) {
+        let in_drive = !facts.files.contains_key(&place.ejected());
+        wanted.push(Resource::Domain(Box::new(domain_with(cluster, node, in_drive)?)));
     }
+    wanted.extend(bootstrap::retired(cluster, host).map(Resource::Retired));
     Ok(wanted)
 }
 
-/// Returns where the boot image is on every host.
+/// Returns where the boot image is on every host: an ISO, or the disk image that disks are made from.
 #[must_use]
-pub fn iso_path(cluster: &Cluster) -> String {
-    format!("{}/{}-agent.iso", cluster.machines.pool.display(), cluster.name)
+pub fn image_path(cluster: &Cluster) -> String {
+    let name = if cluster.is_upi() { "rhcos.qcow2" } else { "agent.iso" };
+    format!("{}/{}-{name}", cluster.machines.pool.display(), cluster.name)
 }
 
-fn disk_name(cluster: &Cluster, node: &Node) -> String {
+/// Returns where the ignition of a VM is on its host.
+///
+/// It holds secrets: root alone reads it, and QEMU by libvirt's leave, which is
+/// libvirt's to give and take (owner, SELinux label and AppArmor rule of what
+/// `<sysinfo type='fwcfg'>` names, as with a disk). It stays as long as the
+/// domain, for QEMU wants to read it at every start.
+#[must_use]
+pub fn ignition_path(cluster: &Cluster, node: &Node) -> String {
+    format!("{}/{}.ign", cluster.machines.pool.display(), cluster.domain_name(node))
+}
+
+pub(super) fn disk_name(cluster: &Cluster, node: &Node) -> String {
     format!("{}.img", cluster.domain_name(node))
 }
 
@@ -66,7 +79,9 @@ fn volume(cluster: &Cluster, node: &Node, place: &Place) -> Result<Volume, rende
     let (name, capacity) = (disk_name(cluster, node), node.disk_gib << 30);
     let xml = render::fill("volume.xml.j2", Values { name: &name, capacity })?;
     let path = disk_path(cluster, node);
-    Ok(Volume { pool: place.pool(), name, path, capacity, xml, domain: cluster.domain_name(node) })
+    let (pool, domain) = (place.pool(), cluster.domain_name(node));
+    let from = cluster.is_upi().then(|| image_path(cluster));
+    Ok(Volume { pool, name, path, capacity, from, xml, domain })
 }
 
 /// Returns the domain of a node, as it is until the cluster is installed.
@@ -74,11 +89,11 @@ fn volume(cluster: &Cluster, node: &Node, place: &Place) -> Result<Volume, rende
 /// # Errors
 /// Returns an error where the template cannot be filled.
 pub fn domain(cluster: &Cluster, node: &Node) -> Result<Domain, render::Error> {
-    domain_with(cluster, node, Some(iso_path(cluster)))
+    domain_with(cluster, node, true)
 }
 
-/// Returns the domain of a node with `iso` in its CD drive, or nothing.
-fn domain_with(cluster: &Cluster, node: &Node, iso: Option<String>) -> Result<Domain, render::Error> {
+/// Returns the domain of a node; `in_drive`: the boot image is in its CD drive, if it has one.
+fn domain_with(cluster: &Cluster, node: &Node, in_drive: bool) -> Result<Domain, render::Error> {
     #[derive(Serialize)]
     struct Values<'a> {
         kind: &'static str,
@@ -91,6 +106,7 @@ fn domain_with(cluster: &Cluster, node: &Node, iso: Option<String>) -> Result<Do
         vcpus: u32,
         disk: String,
         iso: Option<String>,
+        ignition: Option<String>,
         mac: String,
         bridge: &'a str,
         mtu: u16,
@@ -102,11 +118,12 @@ fn domain_with(cluster: &Cluster, node: &Node, iso: Option<String>) -> Result<Do
         uuid: &node.uuid,
         cluster: &cluster.name,
         node: &node.name,
-        role: node.role.as_str(),
+        role: cluster.part(node),
         memory_mib: node.memory_mib,
         vcpus: node.vcpus,
         disk: disk_path(cluster, node),
-        iso,
+        iso: (in_drive && !cluster.is_upi()).then(|| image_path(cluster)),
+        ignition: cluster.is_upi().then(|| ignition_path(cluster, node)),
         mac: node.mac.to_string(),
         bridge: &cluster.network.bridge,
         mtu: cluster.network.mtu,
@@ -133,7 +150,9 @@ fn guests(cluster: &Cluster, host: usize, place: &Place) -> Result<Vec<Resource>
     }
     let group =
         |role| cluster.nodes_on(host).filter(|n| n.role == role).map(|n| cluster.domain_name(n)).collect();
-    let groups: Vec<Vec<String>> = vec![group(Role::Worker), group(Role::Master)];
+    let bootstrap = cluster.bootstrap_vm().into_iter().filter(|node| node.host == host);
+    let bootstrap = bootstrap.map(|node| cluster.domain_name(node)).collect();
+    let groups: Vec<Vec<String>> = vec![group(Role::Worker), group(Role::Master), bootstrap];
     let groups: Vec<Vec<String>> = groups.into_iter().filter(|group| !group.is_empty()).collect();
     let stop_seconds = STOP_SECONDS * u32::try_from(groups.len()).unwrap_or(2) + 30;
     let values = Script { cluster: &cluster.name, seconds: STOP_SECONDS, groups };

@@ -5,10 +5,12 @@
 //! whose outcome is a file on the first host; [`crate::install`] gets them done.
 
 mod balancer;
+mod bootstrap;
 mod daemon;
 mod gateway;
 mod heirs;
 mod hosts;
+mod ignition;
 mod image;
 pub mod installer_inputs;
 mod leaving;
@@ -23,11 +25,14 @@ mod record;
 mod release;
 mod removal;
 mod sighting;
+mod signing;
 
+pub use bootstrap::retire;
 pub use hosts::kvm_proof;
+pub use ignition::{IgnitionError, ignition, ignition_file, own_files};
 pub use image::{ImageRecord, ImageStep, frozen_inputs, image_step};
 pub use leaving::{KeptDisk, Leave, kept_disks, leave, leaving};
-pub use machines::{domain, iso_path};
+pub use machines::{domain, ignition_path, image_path};
 pub use neighbours::RELAY_PORT;
 pub use phase::{Phase, STORY, questions};
 pub use place::Place;
@@ -36,3 +41,4 @@ pub use record::settled;
 pub use release::{ReleaseRecord, release};
 pub use removal::{Removal, removal};
 pub use sighting::{Sighting, sighting};
+pub use signing::{Judgement, SigningRequest, judge};

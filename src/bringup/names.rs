@@ -53,11 +53,11 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
         cluster: &cluster.name,
         domain: cluster.domain(),
         address: this.address,
-        nodes: cluster.nodes.iter().map(|node| record(cluster, node)).collect(),
+        nodes: cluster.machines().map(|node| record(cluster, node)).collect(),
     };
     let hosts = File::new(place.etc("hosts"), render::fill("hosts.j2", &records)?);
     let own =
-        Records { nodes: cluster.nodes_on(host).map(|node| record(cluster, node)).collect(), ..records };
+        Records { nodes: cluster.machines_on(host).map(|node| record(cluster, node)).collect(), ..records };
     let dhcp = File::new(place.etc("dhcp-hosts"), render::fill("dhcp-hosts.j2", &own)?);
     // For programs on this host that must resolve the cluster's names (the installer), and only for them.
     let resolver = format!("# Made by ocp2 for cluster {}.\nnameserver {}\n", cluster.name, this.address);
@@ -67,7 +67,7 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
     let name = place.unit("dns");
     let address = IpAddr::V4(this.address);
     let mut sockets = vec![("udp", address, 53), ("tcp", address, 53)];
-    if cluster.network.addressing == Addressing::Dhcp {
+    if serves_addresses(cluster) {
         sockets.push(("udp", address, 67));
     }
     Ok(vec![
@@ -90,7 +90,7 @@ fn config(cluster: &Cluster, host: usize, place: &Place) -> Result<File, render:
         domain: cluster.domain(),
         reverse_zones: reverse_zones(cluster),
         hosts_file: place.etc("hosts"),
-        dhcp: network.addressing == Addressing::Dhcp,
+        dhcp: serves_addresses(cluster),
         network: network.machine.network(),
         netmask: network.machine.netmask(),
         dhcp_file: place.etc("dhcp-hosts"),
@@ -100,6 +100,16 @@ fn config(cluster: &Cluster, host: usize, place: &Place) -> Result<File, render:
     let content = render::fill("dnsmasq.conf.j2", values)?;
     Ok(File::new(place.etc("dnsmasq.conf"), content)
         .checked_by(Command::new("dnsmasq").args(["--test", "-C"])))
+}
+
+/// Tells whether VMs ask for their addresses, if only once.
+///
+/// A VM that is made from the RHCOS disk image fetches its configuration before
+/// it has one: its initramfs asks by DHCP, and only an edited image or a boot
+/// menu could tell it otherwise. With static addressing that configuration then
+/// holds the same address, and the lease is asked for no more.
+fn serves_addresses(cluster: &Cluster) -> bool {
+    cluster.network.addressing == Addressing::Dhcp || cluster.is_upi()
 }
 
 fn record<'a>(cluster: &Cluster, node: &'a crate::cluster::Node) -> Record<'a> {

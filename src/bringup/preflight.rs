@@ -65,7 +65,7 @@ pub fn preflight(cluster: &Cluster, host: usize, facts: &Facts, asked: i64) -> V
             "let chrony or systemd-timesyncd run on the host (or set this workstation's clock)",
         );
     }
-    let memory: u64 = cluster.nodes_on(host).map(|node| node.memory_mib).sum();
+    let memory: u64 = cluster.machines_on(host).map(|node| node.memory_mib).sum();
     if memory + RESERVE_MIB > system.memory_mib {
         find(
             format!(
@@ -79,7 +79,7 @@ pub fn preflight(cluster: &Cluster, host: usize, facts: &Facts, asked: i64) -> V
     let missing = |node: &&crate::cluster::Node| {
         !facts.listing.contains_key(&format!("{pool}/{}.img", cluster.domain_name(node)))
     };
-    let disk: u64 = cluster.nodes_on(host).filter(missing).map(|node| node.disk_gib * 1024).sum();
+    let disk: u64 = cluster.machines_on(host).filter(missing).map(|node| node.disk_gib * 1024).sum();
     if let Some((_, available)) = facts.system.space.get(&pool)
         && disk > *available
     {

@@ -9,7 +9,7 @@ use crate::{
     command::{Command, Script, quote},
     resource::{
         Change, Facts,
-        hypervisor::{Call, DomainSeen, DomainState},
+        hypervisor::{Call, DomainSeen},
     },
 };
 
@@ -49,22 +49,7 @@ pub fn removal(cluster: &Cluster, facts: &Facts, removal: Removal) -> Vec<Change
 fn domains(place: &Place, facts: &Facts) -> Vec<Change> {
     let all = facts.hypervisor.iter().flat_map(|seen| &seen.domains);
     let ours = all.filter(|domain| domain.cluster().as_deref() == Some(place.cluster()));
-    ours.flat_map(domain).collect()
-}
-
-/// Returns the changes that leave nothing of a domain but its disks.
-pub(super) fn domain(seen: &DomainSeen) -> Vec<Change> {
-    let step = |summary: &str, call| Change::hypervisor(format!("domain {}", seen.name), summary, call);
-    let name = || seen.name.clone();
-    let mut steps = Vec::new();
-    if seen.state != DomainState::Off {
-        steps.push(step("cut its power", Call::DestroyDomain { domain: name() }));
-    }
-    steps.push(step("undefine", Call::UndefineDomain { domain: name() }));
-    let log = format!("/var/log/libvirt/qemu/{}", seen.name);
-    let script = Script::new().line(format_args!("rm -f {0}.log {0}-console.log*", quote(&log)));
-    steps.push(Change::shell(format!("domain {}", seen.name), "delete its logs", script));
-    steps
+    ours.flat_map(DomainSeen::removal).collect()
 }
 
 /// Returns the change that deletes a disk: by libvirt, which tells nothing of a pool that does not run,
@@ -82,11 +67,10 @@ pub(super) fn delete_disk(place: &Place, facts: &Facts, path: &str) -> Change {
 fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) -> Vec<Change> {
     let name = place.pool();
     let folder = cluster.machines.pool.display().to_string();
-    let image = crate::bringup::iso_path(cluster);
     let seen = facts.hypervisor.as_ref();
     let mut changes = Vec::new();
-    let volumes =
-        seen.iter().flat_map(|seen| &seen.volumes).filter(|v| v.pool == name && !v.path.starts_with(&image));
+    let volumes = seen.iter().flat_map(|seen| &seen.volumes);
+    let volumes = volumes.filter(|volume| volume.pool == name && !is_artefact(cluster, &volume.path));
     for volume in volumes.filter(|_| !removal.keep_volumes) {
         changes.push(delete_disk(place, facts, &volume.path));
     }
@@ -100,8 +84,7 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
     for path in untold.filter(|_| !removal.keep_volumes) {
         changes.push(delete_disk(place, facts, path));
     }
-    // What of the image has arrived so far is beside it.
-    for path in facts.listing.keys().filter(|path| path.starts_with(&image)) {
+    for path in facts.listing.keys().filter(|path| is_artefact(cluster, path)) {
         let script = Script::new().line(Command::new("rm").args(["-f", path]));
         changes.push(Change::shell(format!("file {path}"), "delete", script));
     }
@@ -115,6 +98,20 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
         changes.push(Change::shell(format!("folder {folder}"), "delete if empty", script));
     }
     changes
+}
+
+/// Tells whether a file in the pool's folder is what VMs are made from: by any method, whole or half.
+fn is_artefact(cluster: &Cluster, path: &str) -> bool {
+    let ours = format!("{}/{}-", cluster.machines.pool.display(), cluster.name);
+    path.strip_prefix(&ours).is_some_and(|name| {
+        let whole = ["part", "new"].iter().find_map(|half| name.strip_suffix(half)?.strip_suffix('.'));
+        let is_half = whole.is_some();
+        let whole = whole.unwrap_or(name);
+        whole == "agent.iso"
+            || whole.starts_with("rhcos.")
+            || whole.strip_suffix(".ign").is_some()
+            || is_half && whole.strip_suffix(".img").is_some()
+    })
 }
 
 fn units(place: &Place, facts: &Facts) -> Vec<Change> {

@@ -182,23 +182,30 @@ fn milestone(site: &Site, cluster: &Cluster, phase: Phase, hosts: &mut [HostPlan
         hosts[host].changes.push(change);
     };
     let facts: Vec<_> = site.fleet.members().iter().map(|member| &member.facts).collect();
-    let is_agent = matches!(cluster.install.method, Method::Agent);
-    let waits = |milestone: Milestone| is_agent && !milestone.is_reached(cluster, facts[0]);
+    let (made, waited) = match cluster.install.method {
+        Method::Agent => ("make it", true),
+        Method::Upi(_) => ("get the disk image, make the ignition", true),
+        Method::Iso(_) => ("get it", false),
+    };
+    let waits = |milestone: Milestone| waited && !milestone.is_reached(cluster, facts[0]);
     match phase {
         Phase::Image => match install::next_image_step(cluster, site.loaded.pull_secret.as_ref(), &facts)? {
             (_, Some(frozen)) => hosts[0].changes.push(frozen),
             (ImageStep::Make, None) => {
-                if is_agent && release(cluster, facts[0]).is_none() {
+                let has_installer = !matches!(cluster.install.method, Method::Iso(_));
+                if has_installer && release(cluster, facts[0]).is_none() {
                     add(0, "release", &format!("look up {} on the mirror, once", cluster.version));
                 }
-                add(0, "boot image", if is_agent { "make it" } else { "get it" });
+                add(0, "boot image", made);
                 for host in 1..facts.len() {
                     add(host, "boot image", "copy it from the first host");
                 }
             }
             (ImageStep::Copy(lacking), None) => {
                 for host in lacking {
-                    add(host, "boot image", "copy it from the first host");
+                    let how =
+                        if host == 0 { "write its VMs' ignition" } else { "copy it from the first host" };
+                    add(host, "boot image", how);
                 }
             }
             (ImageStep::Done | ImageStep::Frozen, None) => {}
@@ -232,7 +239,7 @@ fn overview(site: &Site, cluster: &Cluster) -> String {
     }
     for (index, host) in cluster.hosts.iter().enumerate() {
         let nodes: Vec<String> =
-            cluster.nodes_on(index).map(|node| format!("{} {}", node.name, node.address)).collect();
+            cluster.machines_on(index).map(|node| format!("{} {}", node.name, node.address)).collect();
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,

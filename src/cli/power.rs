@@ -65,8 +65,8 @@ async fn switch_at(site: &mut Site, names: &[String], verb: Verb) -> Result<(), 
 /// Finds the nodes of those names.
 fn nodes<'a>(cluster: &'a Cluster, names: &[String]) -> Result<Vec<&'a Node>, Failure> {
     let find = |name: &String| {
-        cluster.nodes.iter().find(|node| node.name == *name).ok_or_else(|| {
-            let known = cluster.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
+        cluster.machines().find(|node| node.name == *name).ok_or_else(|| {
+            let known = cluster.machines().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
             Failure::Usage(format!("there is no VM {name}; there are {known}"))
         })
     };

@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use crate::{
-    bringup::{Phase, domain, installer_inputs},
+    bringup::{Phase, domain, ignition, installer_inputs},
     cli::{
         failure::Failure,
         global::{Global, print},
@@ -41,6 +41,7 @@ pub(super) struct Arguments {
 enum Name {
     InstallConfig,
     AgentConfig,
+    Ignition,
     Overlay,
     Sysctl,
     Nftables,
@@ -103,6 +104,9 @@ fn rendered(
         Name::AgentConfig => {
             return Ok(vec![alone("agent-config.yaml", installer_inputs::agent_config(cluster)?, false)]);
         }
+        Name::Ignition if !cluster.is_upi() => {
+            return Err(Failure::Usage("only the UPI method (install.method: upi) has ignition".into()));
+        }
         _ => {}
     }
     let mut all = Vec::new();
@@ -118,8 +122,15 @@ fn rendered(
                 secret: false,
             });
         };
+        if name == Name::Ignition {
+            for node in cluster.machines_on(index) {
+                let own = ignition(cluster, node, r#"{"ignition": {"version": "3.2.0"}}"#);
+                push(&format!("{}.ign", cluster.domain_name(node)), &own.unwrap_or_default());
+            }
+            continue;
+        }
         if name == Name::Domain {
-            for node in cluster.nodes_on(index) {
+            for node in cluster.machines_on(index) {
                 push(&format!("{}.xml", cluster.domain_name(node)), &domain(cluster, node)?.xml);
             }
             continue;
@@ -152,7 +163,14 @@ fn is_asked(name: Name, path: &str) -> bool {
         Name::Haproxy => "/haproxy.cfg",
         Name::Units => ".service",
         Name::Sysctl => return path.starts_with("/etc/sysctl.d/"),
-        Name::InstallConfig | Name::AgentConfig | Name::Domain | Name::Pool | Name::Volume => return false,
+        Name::InstallConfig
+        | Name::AgentConfig
+        | Name::Ignition
+        | Name::Domain
+        | Name::Pool
+        | Name::Volume => {
+            return false;
+        }
     };
     path.ends_with(ends)
 }

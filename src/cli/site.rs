@@ -121,7 +121,12 @@ impl Site {
         let members = self.fleet.members().iter();
         let hosts: Vec<_> = members.map(|member| (member.session.name(), &member.facts)).collect();
         let settled = bringup::settled(&self.assumed, &hosts);
-        Ok(cluster::resolve_around(&self.loaded, &seen, &settled)?)
+        let mut resolved = cluster::resolve_around(&self.loaded, &seen, &settled)?;
+        let first = &resolved.cluster.hosts[0].name;
+        if let Some(first) = self.fleet.members().iter().find(|member| member.session.name() == first) {
+            bringup::retire(&mut resolved.cluster, &first.facts);
+        }
+        Ok(resolved)
     }
 
     /// Returns the cluster without what only hosts can tell: names and paths, enough to find what is ocp2's.

@@ -123,7 +123,10 @@ async fn bring_about(site: &mut Site, phase: Phase, may: Leave) -> Result<usize,
             Ok(install::bring_image(&mut site.fleet, &cluster, pull_secret.as_ref()).await?)
         }
         Phase::Bootstrap => {
-            Ok(usize::from(install::wait(&mut site.fleet, &cluster, Milestone::Bootstrap).await?))
+            let waited = install::wait(&mut site.fleet, &cluster, Milestone::Bootstrap).await?;
+            let retired =
+                if waited && cluster.is_upi() { Box::pin(retire_bootstrap(site)).await? } else { 0 };
+            Ok(usize::from(waited) + retired)
         }
         Phase::Install => {
             let waited = install::wait(&mut site.fleet, &cluster, Milestone::Install).await?;
@@ -168,6 +171,19 @@ async fn let_go(site: &mut Site, cluster: &Cluster, may: Leave) -> Result<usize,
         }
     }
     Ok(count)
+}
+
+/// Makes true that the bootstrap VM is needed no more: out of the balancers first, then gone.
+async fn retire_bootstrap(site: &mut Site) -> Result<usize, Failure> {
+    let mut changed = 0;
+    for phase in [Phase::Names, Phase::Balancer, Phase::Machines] {
+        site.fleet.check_interrupted()?;
+        site.fleet.refresh().await?;
+        let cluster = site.cluster()?;
+        let wanted = site.wanted(phase, &cluster)?;
+        changed += site.fleet.converge(&wanted).await?;
+    }
+    Ok(changed)
 }
 
 /// Fetches the credentials and says what is left for the user to do.

@@ -112,7 +112,7 @@ async fn list(global: &Global, inventory: Option<PathBuf>) -> Result<(), Failure
     let (site, lost) = Site::open_reachable(global, inventory.as_deref()).await?;
     let cluster = site.cluster()?;
     let states = states(&site);
-    let vms: Vec<Vm> = cluster.nodes.iter().map(|node| vm(&cluster, node, &states)).collect();
+    let vms: Vec<Vm> = cluster.machines().map(|node| vm(&cluster, node, &states)).collect();
     match global.output {
         Output::Json => print_json(&vms)?,
         Output::Text => print(&table(&vms))?,
@@ -145,7 +145,7 @@ fn vm<'a>(
     };
     Vm {
         name: &node.name,
-        role: node.role.as_str(),
+        role: cluster.part(node),
         host,
         state,
         ip: node.address.to_string(),

@@ -12,6 +12,8 @@ const FIRST_NODE: u32 = 10;
 pub(super) struct Plan {
     pub hosts: Vec<Option<Ipv4Addr>>,
     pub nodes: Vec<Option<Ipv4Addr>>,
+    /// From the far end, so that more nodes do not move it.
+    pub bootstrap: Option<Ipv4Addr>,
 }
 
 /// Plans the addresses: those asked for, then `.1`, `.2`, … for hosts and `.10`, `.11`, … for nodes.
@@ -32,7 +34,8 @@ pub(super) fn plan(net: Ipv4Net, hosts: &[Option<Ipv4Addr>], nodes: &[Option<Ipv
     for missing in planned_hosts.iter_mut().chain(&mut planned_nodes).filter(|address| address.is_none()) {
         *missing = plan.last_free();
     }
-    Plan { hosts: planned_hosts, nodes: planned_nodes }
+    let bootstrap = plan.last_free();
+    Plan { hosts: planned_hosts, nodes: planned_nodes, bootstrap }
 }
 
 struct Planner {
@@ -101,6 +104,17 @@ mod tests {
             planned("10.9.0.0/24", &[None, Some("10.9.0.10")], &[None, None, Some("10.9.0.1")]);
         assert_eq!(hosts, ["10.9.0.254", "10.9.0.10"]);
         assert_eq!(nodes, ["10.9.0.253", "10.9.0.11", "10.9.0.1"]);
+    }
+
+    #[test]
+    fn the_bootstrap_takes_the_last_address_that_is_left() {
+        let bootstrap = |net: &str, nodes: usize| {
+            plan(net.parse().unwrap(), &[None], &vec![None; nodes]).bootstrap.map(|a| a.to_string())
+        };
+        assert_eq!(bootstrap("10.9.0.0/24", 3).as_deref(), Some("10.9.0.254"));
+        assert_eq!(bootstrap("10.9.0.0/24", 9), bootstrap("10.9.0.0/24", 3));
+        assert_eq!(bootstrap("10.9.0.0/28", 4).as_deref(), Some("10.9.0.14"));
+        assert_eq!(bootstrap("10.9.0.0/28", 5), None);
     }
 
     #[test]

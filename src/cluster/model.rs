@@ -49,6 +49,10 @@ pub struct Cluster {
     pub hosts: Vec<Host>,
     /// Masters first, each kind in its own order.
     pub nodes: Vec<Node>,
+    /// The UPI method's temporary VM, which plays the control plane until there is one.
+    pub bootstrap: Option<Node>,
+    /// The control plane runs by itself: the bootstrap VM is wanted no more.
+    pub bootstrapped: bool,
     /// How domains are made.
     pub machines: Machines,
     /// How OpenShift is installed.
@@ -182,7 +186,7 @@ pub struct Machines {
 /// How OpenShift is installed.
 #[derive(Debug, Clone)]
 pub struct Install {
-    /// Agent, or an ISO the user has.
+    /// Agent, UPI, or an ISO the user has.
     pub method: Method,
     /// Root of the release mirror, `…/pub/openshift-v4`.
     pub mirror: String,
@@ -224,11 +228,22 @@ pub struct ImageDigestSource {
     pub mirrors: Vec<String>,
 }
 
+/// Where an RHCOS disk image is, other than the release says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OsImage {
+    /// Path on the workstation, or URL.
+    pub place: String,
+    /// SHA-256 of the file there; `None`: it is the release's own image, packed or unpacked.
+    pub sha256: Option<String>,
+}
+
 /// Where the boot image comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Method {
     /// `openshift-install agent create image` on the first host.
     Agent,
+    /// The release's RHCOS disk image, or the one named, with ignition made on the first host.
+    Upi(Option<OsImage>),
     /// An ISO the user already has: path on the workstation, or URL.
     Iso(String),
 }
@@ -261,6 +276,37 @@ impl Cluster {
     /// Returns the nodes placed on one host.
     pub fn nodes_on(&self, host: usize) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(move |node| node.host == host)
+    }
+
+    /// Returns all VMs of one host: its nodes, and the bootstrap VM while it is wanted there.
+    pub fn machines_on(&self, host: usize) -> impl Iterator<Item = &Node> {
+        self.nodes_on(host).chain(self.bootstrap_vm().filter(move |node| node.host == host))
+    }
+
+    /// Returns all VMs of the cluster, the bootstrap VM last.
+    pub fn machines(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().chain(self.bootstrap_vm())
+    }
+
+    /// Returns the bootstrap VM, as long as it is wanted.
+    #[must_use]
+    pub fn bootstrap_vm(&self) -> Option<&Node> {
+        self.bootstrap.as_ref().filter(|_| !self.bootstrapped)
+    }
+
+    /// Returns what a VM is in the cluster: `master`, `worker` or `bootstrap`.
+    #[must_use]
+    pub fn part(&self, node: &Node) -> &'static str {
+        match &self.bootstrap {
+            Some(bootstrap) if bootstrap.uuid == node.uuid => "bootstrap",
+            _ => node.role.as_str(),
+        }
+    }
+
+    /// Tells whether VMs are made from a disk image and their ignition.
+    #[must_use]
+    pub fn is_upi(&self) -> bool {
+        matches!(self.install.method, Method::Upi(_))
     }
 
     /// Returns the nodes of one role.

@@ -61,6 +61,10 @@ pub fn resolve_around(
     let hosts = hosts(inventory, underlays, &plan, &mut problems);
     let nodes = nodes(inventory, &members, &plan, settled, &mut problems);
     problems.extend(settled.check_first(inventory));
+    let bootstrap = match inventory.install.method.value {
+        inventory::Method::Upi => bootstrap(inventory, &nodes, &plan, &mut problems),
+        inventory::Method::Agent => None,
+    };
     check_macs(&members, &nodes, &mut problems);
     check_forwarders(inventory, &hosts, &mut problems);
     if !problems.is_empty() {
@@ -73,6 +77,8 @@ pub fn resolve_around(
         network: settings::network(inventory, mtu, addressing),
         hosts,
         nodes,
+        bootstrap,
+        bootstrapped: false,
         machines: settings::machines(inventory),
         install: settings::install(loaded),
         architecture: inventory.cluster.architecture.as_ref().map(|field| field.value.clone()),
@@ -86,7 +92,9 @@ pub fn resolve_around(
 }
 
 fn addressing(inventory: &Inventory, underlays: &[Underlay], problems: &mut Vec<Problem>) -> Addressing {
-    let nmstate = underlays.first().is_some_and(|first| first.nmstate);
+    // Only the agent-based installer needs it; for UPI ocp2 writes the nodes' network settings itself.
+    let is_upi = inventory.install.method.value == inventory::Method::Upi;
+    let nmstate = is_upi || underlays.first().is_some_and(|first| first.nmstate);
     match inventory.network.addressing.value {
         inventory::Addressing::Dhcp => Addressing::Dhcp,
         // An ISO somebody else made knows none of our addresses.
@@ -187,6 +195,27 @@ fn nodes(
         });
     }
     nodes
+}
+
+/// Returns the UPI method's temporary VM: on the first host, as large as the first master.
+///
+/// The installer asks for 4 vCPUs, 16 GiB and 100 GB of disk, which is what it asks of a master.
+fn bootstrap(
+    inventory: &Inventory,
+    nodes: &[Node],
+    plan: &Plan,
+    problems: &mut Vec<Problem>,
+) -> Option<Node> {
+    let seed = format!("{}/bootstrap", inventory.cluster.name.value);
+    let model = nodes.first()?;
+    let Some(address) = plan.bootstrap else {
+        problems.push(no_room("install.method", inventory.install.method.at, "the bootstrap VM", inventory));
+        return None;
+    };
+    // A derived address that a node has already is nobody's fault, and the next one does as well.
+    let mut macs = (0_u32..).map(|number| Mac::for_machine(&format!("{seed}/{number}")));
+    let mac = macs.find(|mac| nodes.iter().all(|node| node.mac != *mac))?;
+    Some(Node { name: "bootstrap".to_owned(), host: 0, address, mac, uuid: uuid(&seed), ..model.clone() })
 }
 
 /// Derived addresses are 24 bits of a hash: two may meet, or meet one that was asked for.

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::{
-    Addressing, Capabilities, ImageDigestSource, Install, Machines, Method, Network, Proxy, VxlanSettings,
+    Addressing, Capabilities, ImageDigestSource, Install, Machines, Method, Network, OsImage, Proxy,
+    VxlanSettings,
 };
 use crate::{
-    inventory::{Inventory, Loaded, Located, ProxySettings, VirtType},
+    inventory::{self, InstallSettings, Inventory, Loaded, Located, ProxySettings, VirtType, os_image},
     secret::Secret,
 };
 
@@ -51,7 +52,7 @@ pub(super) fn machines(inventory: &Inventory) -> Machines {
 pub(super) fn install(loaded: &Loaded) -> Install {
     let settings = &loaded.inventory.install;
     Install {
-        method: settings.iso.as_ref().map_or(Method::Agent, |iso| Method::Iso(iso.value.clone())),
+        method: method(settings),
         mirror: settings.mirror.trim_end_matches('/').to_owned(),
         installer: path(settings.installer.as_ref()),
         oc: path(settings.oc.as_ref()),
@@ -73,6 +74,19 @@ pub(super) fn install(loaded: &Loaded) -> Install {
 
 fn path(field: Option<&Located<PathBuf>>) -> Option<String> {
     field.map(|field| field.display().to_string())
+}
+
+fn method(settings: &InstallSettings) -> Method {
+    if let Some(iso) = &settings.iso {
+        return Method::Iso(iso.value.clone());
+    }
+    match settings.method.value {
+        inventory::Method::Agent => Method::Agent,
+        inventory::Method::Upi => Method::Upi(settings.cluster_os_image.as_ref().map(|image| {
+            let (place, sha256) = os_image(image);
+            OsImage { place: place.to_owned(), sha256: sha256.map(str::to_owned) }
+        })),
+    }
 }
 
 fn proxy(settings: &ProxySettings) -> Proxy {

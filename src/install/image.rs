@@ -2,24 +2,25 @@
 
 use crate::{
     bringup::{
-        ImageRecord, ImageStep, Place, frozen_inputs, image_step, installer_inputs, iso_path, release,
+        self, ImageRecord, ImageStep, Place, frozen_inputs, image_path, image_step, installer_inputs, release,
     },
     cluster::{Cluster, Install, Method},
     command::{Command, Script, quote},
-    engine::{Event, Fleet},
-    host::Digest,
+    engine::{Event, Fleet, Sink},
+    host::{Digest, Session},
     install::{
         Error,
         download::{SUM, environment, functions},
         installer, obtain,
         spread::spread,
+        upi,
     },
     resource::{Action, Change, Detail, Facts, File, sha256},
     secret::Secret,
 };
 
 /// The boot image holds the pull secret: nobody but root, and QEMU by libvirt's leave, reads it.
-const MODE: &str = "0600";
+pub(super) const MODE: &str = "0600";
 
 /// Brings the boot image to every host; returns how many changes that took.
 ///
@@ -55,7 +56,7 @@ pub async fn bring_image(
             }
             ImageStep::Make => {
                 changed += 1;
-                if cluster.install.method == Method::Agent {
+                if !matches!(cluster.install.method, Method::Iso(_)) {
                     get_installer(fleet, cluster, pull_secret, release.as_deref()).await?;
                     // What is in a channel is known only now.
                     if release.is_none() {
@@ -115,22 +116,35 @@ impl Inputs {
         }
         let nothing = Secret::new(String::new());
         let install_config = installer_inputs::install_config(cluster, pull_secret.unwrap_or(&nothing))?;
-        let agent_config = installer_inputs::agent_config(cluster)?;
+        let agent_config = match &cluster.install.method {
+            Method::Upi(_) => None,
+            Method::Agent | Method::Iso(_) => Some(installer_inputs::agent_config(cluster)?),
+        };
+        let nodes = agent_config.clone().unwrap_or_else(|| ignited(cluster));
         let Install { mirror, installer, release_image, .. } = &cluster.install;
         let release = release.unwrap_or(&cluster.version);
-        let mut all = vec![release, mirror, install_config.expose(), agent_config.as_str()];
+        let mut all = vec![release, mirror, install_config.expose(), nodes.as_str()];
         let own = installer.as_deref().map(size).transpose()?;
         all.extend(own.as_deref());
         all.extend(release_image.as_deref());
         let digest = sha256(all.join("\0").as_bytes());
         let shown = format!(
-            "# release\n{} from {}\n# install-config.yaml\n{}# agent-config.yaml\n{agent_config}",
+            "# release\n{} from {}\n# install-config.yaml\n{}# nodes\n{nodes}",
             release,
             cluster.install.mirror,
             installer_inputs::install_config_masked(cluster)?
         );
-        Ok(Self { install_config: Some(install_config), agent_config: Some(agent_config), digest, shown })
+        Ok(Self { install_config: Some(install_config), agent_config, digest, shown })
     }
+}
+
+/// Returns what of the inventory is in the nodes' ignition beside install-config, and in their disks.
+///
+/// The bootstrap VM's is left out: it is gone one day, and nothing else has changed then.
+fn ignited(cluster: &Cluster) -> String {
+    let files = cluster.nodes.iter().flat_map(|node| bringup::own_files(cluster, node));
+    let files = files.map(|file| format!("{file}\n")).collect::<String>();
+    format!("{:?}\n{files}", cluster.install.method)
 }
 
 /// Returns the size of a program of the workstation's, as one of the things an image is made from.
@@ -167,6 +181,10 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
             let source = creating(cluster, &place, install_config, agent_config);
             vec![Change::shell("boot image".into(), "make it (openshift-install agent create image)", source)]
         }
+        (Method::Upi(image), Some(install_config), _) => {
+            Box::pin(upi::make(fleet, cluster, image.as_ref(), install_config)).await?;
+            Vec::new()
+        }
         (Method::Iso(iso), ..) if iso.contains("://") => {
             vec![Change::shell("boot image".into(), &format!("get {iso}"), downloading(cluster, &place, iso))]
         }
@@ -174,7 +192,7 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
             upload(fleet, cluster, iso).await?;
             Vec::new()
         }
-        (Method::Agent, ..) => Vec::new(),
+        (Method::Agent | Method::Upi(_), ..) => Vec::new(),
     };
     apply_on(fleet, 0, changes).await?;
     let shown = File::new(place.inputs(), inputs.shown.clone()).private();
@@ -183,7 +201,7 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
     apply_on(fleet, 0, vec![Change::shell("boot image".into(), "take its checksum", record)]).await
 }
 
-async fn apply_on(fleet: &mut Fleet, host: usize, changes: Vec<Change>) -> Result<(), Error> {
+pub(super) async fn apply_on(fleet: &mut Fleet, host: usize, changes: Vec<Change>) -> Result<(), Error> {
     let mut all = vec![Vec::new(); fleet.members().len()];
     all[host] = changes;
     Ok(fleet.apply(all).await?)
@@ -192,7 +210,7 @@ async fn apply_on(fleet: &mut Fleet, host: usize, changes: Vec<Change>) -> Resul
 /// Returns the source that makes the image from fresh copies of the inputs, for the installer eats them.
 fn creating(cluster: &Cluster, place: &Place, install_config: &Secret, agent_config: &str) -> Script {
     let (assets, pool) = (installer::assets(place), cluster.machines.pool.display().to_string());
-    let iso = iso_path(cluster);
+    let iso = image_path(cluster);
     let write = |path: &str| Command::new("install").args(["-m", "600", "/dev/stdin", path]);
     let variables = installer::variables(place);
     let mut script = Script::new()
@@ -211,7 +229,7 @@ fn creating(cluster: &Cluster, place: &Place, install_config: &Secret, agent_con
 }
 
 fn downloading(cluster: &Cluster, place: &Place, url: &str) -> Script {
-    let (iso, pool) = (quote(&iso_path(cluster)), cluster.machines.pool.display().to_string());
+    let (iso, pool) = (quote(&image_path(cluster)), cluster.machines.pool.display().to_string());
     functions(cluster, place, url)
         .line(format_args!("umask 077; [ -d {0} ] || install -d -m 711 {0}", quote(&pool)))
         .line(format_args!(
@@ -223,12 +241,19 @@ fn downloading(cluster: &Cluster, place: &Place, url: &str) -> Script {
 
 /// Returns the source that writes down what the image is.
 fn recording(cluster: &Cluster, place: &Place, inputs: &str) -> Script {
-    let (iso, record) = (quote(&iso_path(cluster)), quote(&place.image()));
+    let (iso, record) = (quote(&image_path(cluster)), quote(&place.image()));
+    let ignited = if cluster.is_upi() {
+        // Its age is that of the certificates in it.
+        let made = format!("{}/bootstrap.ign", installer::assets(place));
+        format!(",\\\"ignited\\\":$(stat -c %Y {})", quote(&made))
+    } else {
+        String::new()
+    };
     Script::new()
         .line(SUM)
         .line(format_args!("sha256=$(sum {iso}); size=$(stat -c %s {iso})"))
         .line(format_args!(
-            "printf '{{\"sha256\":\"%s\",\"size\":%s,\"inputs\":\"%s\"}}\\n' \"$sha256\" \"$size\" {} > {record}.new",
+            "printf '{{\"sha256\":\"%s\",\"size\":%s,\"inputs\":\"%s\"%s}}\\n' \"$sha256\" \"$size\" {} \"{ignited}\" > {record}.new",
             quote(inputs)
         ))
         .line(format_args!("mv -f {record}.new {record}"))
@@ -239,15 +264,25 @@ async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str) -> Result<(), Erro
     let local = |source| Error::Local { path: path.into(), source };
     let file = tokio::fs::File::open(path).await.map_err(local)?;
     let total = file.metadata().await.map_err(local)?.len();
-    let folder = quote(&cluster.machines.pool.display().to_string());
-    let script = Script::new().line(format_args!("[ -d {folder} ] || install -d -m 711 {folder}"));
-    session.run(&script, |_| {}).await?.checked(session.name(), "making the pool's folder")?;
-    let progress = |done| {
-        let (host, what) = (session.name().to_owned(), "boot image".to_owned());
-        sink(Event::Transfer { host, what, done, total: Some(total) });
-    };
-    session.upload(file, &iso_path(cluster), MODE, progress).await?;
+    make_folder(session, cluster).await?;
+    session.upload(file, &image_path(cluster), MODE, transfer(sink, session, total)).await?;
     Ok(())
+}
+
+/// Makes the pool's folder, unless it is there.
+pub(super) async fn make_folder(session: &Session, cluster: &Cluster) -> Result<(), Error> {
+    let folder = cluster.machines.pool.display().to_string();
+    let script = Script::new().line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&folder)));
+    session.run(&script, |_| {}).await?.checked(session.name(), "making the pool's folder")?;
+    Ok(())
+}
+
+/// Returns what tells of the boot image's way to a host.
+pub(super) fn transfer<'a>(sink: &'a Sink, to: &'a Session, total: u64) -> impl FnMut(u64) + Send + 'a {
+    move |done| {
+        let (host, what) = (to.name().to_owned(), "boot image".to_owned());
+        sink(Event::Transfer { host, what, done, total: Some(total) });
+    }
 }
 
 async fn copy(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(), Error> {
@@ -256,7 +291,13 @@ async fn copy(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(
     let record = first.facts.text(&place.image()).unwrap_or_default().to_owned();
     let Some(known) = ImageRecord::read(cluster, &first.facts) else { return Ok(()) };
     let digest = Digest { sha256: known.sha256, size: known.size };
-    spread(fleet, cluster, (&iso_path(cluster), MODE, "boot image"), &digest, hosts).await?;
+    let others: Vec<usize> = hosts.iter().copied().filter(|&host| host != 0).collect();
+    if !others.is_empty() {
+        spread(fleet, cluster, (&image_path(cluster), MODE, "boot image"), &digest, &others).await?;
+    }
+    if cluster.is_upi() {
+        Box::pin(upi::distribute(fleet, cluster, hosts)).await?;
+    }
     let mut changes = vec![Vec::new(); fleet.members().len()];
     for &host in hosts {
         let lone = Facts::default();

@@ -18,6 +18,7 @@ pub mod progress;
 pub mod redact;
 mod spread;
 pub mod trouble;
+mod upi;
 mod wait;
 mod watch;
 

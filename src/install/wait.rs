@@ -4,11 +4,12 @@ use std::sync::Mutex;
 
 use crate::{
     bringup::Place,
-    cluster::Cluster,
+    cluster::{Cluster, Method},
     command::{Script, quote},
     engine::{self, Event, Fleet},
     install::{
         Error, installer,
+        upi::Approver,
         watch::{self, Board},
     },
     resource::Facts,
@@ -61,7 +62,12 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
     }
     fleet.lock().await?;
     let assets = installer::assets(&place);
-    let run = installer::waiting(&place, &["agent", "wait-for", milestone.target(), "--dir", &assets]);
+    let wait: &[&str] = match cluster.install.method {
+        Method::Upi(_) => &["wait-for"],
+        Method::Agent | Method::Iso(_) => &["agent", "wait-for"],
+    };
+    let arguments = [wait, &[milestone.target(), "--dir", &assets]].concat();
+    let run = installer::waiting(&place, &arguments);
     let script = Script::new()
         .line("exec 2>&1")
         .line(installer::stopping(&place))
@@ -83,16 +89,30 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
     let (sink, board) = (fleet.sink(), Board::default());
     let watching = async {
         match milestone {
-            Milestone::Bootstrap => {
+            // Without a rendezvous node there is only the API to ask.
+            Milestone::Bootstrap if !cluster.is_upi() => {
                 let hosts = watch::hosts(session.clone(), cluster, sink, &board);
                 tokio::join!(hosts, Box::pin(watch::cluster(fleet, cluster, sink, &board))).0
             }
-            Milestone::Install => Box::pin(watch::cluster(fleet, cluster, sink, &board)).await,
+            Milestone::Bootstrap | Milestone::Install => {
+                Box::pin(watch::cluster(fleet, cluster, sink, &board)).await
+            }
+        }
+    };
+    let approver = match cluster.install.method {
+        Method::Upi(_) => Some(Box::pin(Approver::of(fleet, cluster)).await?),
+        Method::Agent | Method::Iso(_) => None,
+    };
+    let approving = async {
+        match approver {
+            Some(approver) => Box::pin(approver.work()).await,
+            None => std::future::pending().await,
         }
     };
     let output = tokio::select! {
         output = waiting => output?,
         never = watching => match never {},
+        never = approving => match never {},
         () = interruption.cancelled() => return Err(engine::Error::Interrupted.into()),
     };
     let troubles = board.troubles();

@@ -27,12 +27,17 @@ impl Anchor<'_> {
                 self.path(&mut path.value, field, at, problems);
             }
         }
-        if let Some(iso) = &mut inventory.install.iso
-            && !iso.contains("://")
-        {
-            let mut path = PathBuf::from(&iso.value);
-            self.path(&mut path, "install.iso", iso.at, problems);
-            iso.value = path.to_string_lossy().into_owned();
+        let install = &mut inventory.install;
+        let images =
+            [("install.iso", &mut install.iso), ("install.clusterOSImage", &mut install.cluster_os_image)];
+        for (field, image) in images {
+            if let Some(image) = image
+                && !image.contains("://")
+            {
+                let mut path = PathBuf::from(&image.value);
+                self.path(&mut path, field, image.at, problems);
+                image.value = path.to_string_lossy().into_owned();
+            }
         }
         for (index, host) in inventory.hosts.iter_mut().enumerate() {
             let at = host.ssh.at;

@@ -15,6 +15,11 @@ pub struct InstallSettings {
     pub method: Located<Method>,
     /// Boot the VMs from an ISO you have (Assisted Installer): a path or a URL.
     pub iso: Option<Located<String>>,
+    /// For `upi`: where the RHCOS disk image is, a path or a URL, instead of where the release says.
+    ///
+    /// It is the release's own `…-qemu.x86_64.qcow2.gz`, or unpacked; another one needs `?sha256=…` after it.
+    #[serde(rename = "clusterOSImage")]
+    pub cluster_os_image: Option<Located<String>>,
     /// Where clients and the installer are downloaded: the folder that holds `clients/`.
     pub mirror: Located<String>,
     /// `openshift-install` on this machine, instead of the mirror's; it is sent to the first host.
@@ -39,7 +44,7 @@ pub struct InstallSettings {
 pub enum Method {
     /// The agent-based installer.
     Agent,
-    /// Not in this version.
+    /// User-provisioned: VMs from the RHCOS disk image, and a bootstrap VM for a while.
     Upi,
 }
 
@@ -86,6 +91,12 @@ impl TrustBundlePolicy {
     }
 }
 
+/// Splits `clusterOSImage` into its place and the SHA-256 that may follow it, as install-config writes it.
+#[must_use]
+pub fn os_image(text: &str) -> (&str, Option<&str>) {
+    text.rsplit_once("?sha256=").map_or((text, None), |(place, sum)| (place, Some(sum)))
+}
+
 /// Root of the public mirror, with `clients/ocp/VERSION/` below it.
 pub const PUBLIC_MIRROR: &str = "https://mirror.openshift.com/pub/openshift-v4";
 
@@ -94,6 +105,7 @@ impl Default for InstallSettings {
         Self {
             method: Located::unwritten(Method::Agent),
             iso: None,
+            cluster_os_image: None,
             mirror: Located::unwritten(PUBLIC_MIRROR.to_owned()),
             installer: None,
             release: None,

@@ -10,6 +10,7 @@ use super::{
     anchor::Anchor,
     check::{self, Subject},
     decode::{Decoded, decode},
+    install::os_image,
     node::Node,
     problem::{Problem, Problems, Source, Warning},
     source::Files,
@@ -122,9 +123,12 @@ fn read(
 /// Refuses to go on without a file that is only sent.
 fn check_there(inventory: &Inventory, files: &dyn Files, problems: &mut Vec<Problem>) {
     let install = &inventory.install;
-    let iso = install.iso.as_ref().filter(|iso| !iso.contains("://"));
+    let iso = install.iso.as_ref().map(|iso| (iso.value.as_str(), iso.at));
+    let image = install.cluster_os_image.as_ref().map(|image| (os_image(image).0, image.at));
+    let local = |(place, at)| (!str::contains(place, "://")).then(|| (Path::new(place), at));
     let sent = [
-        ("install.iso", iso.map(|iso| (Path::new(&iso.value), iso.at))),
+        ("install.iso", iso.and_then(local)),
+        ("install.clusterOSImage", image.and_then(local)),
         ("install.installer", install.installer.as_ref().map(|path| (path.as_path(), path.at))),
         ("install.oc", install.oc.as_ref().map(|path| (path.as_path(), path.at))),
     ];

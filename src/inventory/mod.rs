@@ -28,7 +28,7 @@ pub use check::LEAST_MTU;
 pub use cluster::{Capabilities, ClusterSettings};
 pub use host::{HostSettings, Ssh, SshError, UnderlaySettings};
 pub use install::{
-    ImageDigestSource, InstallSettings, Method, PUBLIC_MIRROR, ProxySettings, TrustBundlePolicy,
+    ImageDigestSource, InstallSettings, Method, PUBLIC_MIRROR, ProxySettings, TrustBundlePolicy, os_image,
 };
 pub use load::{LoadError, Loaded, load};
 pub use member::Member;

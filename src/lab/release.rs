@@ -18,7 +18,7 @@ macro_rules! embed {
     };
 }
 
-/// Builds what the mirror serves: the boot image and the client archives.
+/// Builds what the mirror serves: the boot images and the client archives.
 pub(super) fn build(home: &Home, full: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, LabError> {
     Recipe {
         kind: "release",
@@ -42,6 +42,8 @@ fn sources() -> Vec<(&'static str, &'static [u8])> {
         "release/installer/log.py" => "installer/log.py",
         "release/installer/pki.py" => "installer/pki.py",
         "release/installer/problems.py" => "installer/problems.py",
+        "release/installer/upi.py" => "installer/upi.py",
+        "release/installer/upi_waiting.py" => "installer/upi_waiting.py",
         "release/installer/waiting.py" => "installer/waiting.py",
         "guest/build.sh" => "guest/build.sh",
         "guest/closure.py" => "guest/closure.py",
@@ -54,12 +56,16 @@ fn sources() -> Vec<(&'static str, &'static [u8])> {
         "guest/standin/agent.py" => "guest/standin/agent.py",
         "guest/standin/assisted.py" => "guest/standin/assisted.py",
         "guest/standin/checks.py" => "guest/standin/checks.py",
+        "guest/standin/connection.py" => "guest/standin/connection.py",
         "guest/standin/faults.py" => "guest/standin/faults.py",
         "guest/standin/hook.py" => "guest/standin/hook.py",
+        "guest/standin/ignition.py" => "guest/standin/ignition.py",
+        "guest/standin/join.py" => "guest/standin/join.py",
         "guest/standin/kube/__init__.py" => "guest/standin/kube/__init__.py",
         "guest/standin/kube/csrs.py" => "guest/standin/kube/csrs.py",
         "guest/standin/kube/nodes.py" => "guest/standin/kube/nodes.py",
         "guest/standin/kube/operators.py" => "guest/standin/kube/operators.py",
+        "guest/standin/kube/registration.py" => "guest/standin/kube/registration.py",
         "guest/standin/machine.py" => "guest/standin/machine.py",
         "guest/standin/medium.py" => "guest/standin/medium.py",
         "guest/standin/network.py" => "guest/standin/network.py",
@@ -69,6 +75,7 @@ fn sources() -> Vec<(&'static str, &'static [u8])> {
         "guest/standin/power.py" => "guest/standin/power.py",
         "guest/standin/resolver.py" => "guest/standin/resolver.py",
         "guest/standin/tls.py" => "guest/standin/tls.py",
+        "guest/standin/upi.py" => "guest/standin/upi.py",
         "guest/standin/web.py" => "guest/standin/web.py",
     }
 }

@@ -35,6 +35,8 @@ pub struct DomainShape {
     os: Os,
     #[serde(default)]
     cpu: Cpu,
+    #[serde(default)]
+    sysinfo: Vec<Sysinfo>,
     devices: Devices,
 }
 
@@ -71,6 +73,21 @@ struct Os {
 struct OsType {
     #[serde(rename = "@machine")]
     machine: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Sysinfo {
+    #[serde(default)]
+    entry: Vec<Entry>,
+}
+
+/// What the VM finds in its firmware's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Entry {
+    #[serde(rename = "@name")]
+    name: String,
+    #[serde(rename = "@file")]
+    file: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -176,6 +193,9 @@ impl DomainShape {
             ("machine".into(), self.os.kind.family().to_owned()),
             ("cpu".into(), self.cpu.mode.clone().unwrap_or_default()),
         ];
+        for entry in self.sysinfo.iter().flat_map(|sysinfo| &sysinfo.entry) {
+            fields.push((entry.name.clone(), entry.file.clone().unwrap_or_default()));
+        }
         for drive in &self.devices.disk {
             let name = format!("{} {}", drive.device, drive.target.device);
             let source = drive.source.as_ref().and_then(|source| source.file.clone()).unwrap_or_default();

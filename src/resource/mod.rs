@@ -22,6 +22,7 @@ mod nft_table;
 mod package;
 mod pool;
 mod questions;
+mod retired;
 mod setting;
 mod socket;
 mod system;
@@ -47,6 +48,7 @@ pub use nft_table::NftTable;
 pub use package::{Manager, Package, PackageSeen};
 pub use pool::Pool;
 pub use questions::Questions;
+pub use retired::Retired;
 pub use setting::Setting;
 pub use socket::{Listener, SocketSeen};
 pub use system::System;
@@ -90,6 +92,8 @@ pub enum Resource {
     Volume(Volume),
     /// A virtual machine.
     Domain(Box<Domain>),
+    /// A virtual machine that is wanted no more.
+    Retired(Retired),
 }
 
 impl Resource {
@@ -107,6 +111,7 @@ impl Resource {
             Self::KvmProof(it) => it.ask(questions),
             Self::Pool(it) => it.ask(questions),
             Self::Volume(it) => it.ask(questions),
+            Self::Retired(it) => it.ask(questions),
             // Links, sockets and domains are always told whole.
             Self::Bridge(_) | Self::Vxlan(_) | Self::Peers(_) | Self::Listener(_) | Self::Domain(_) => {}
         }
@@ -134,6 +139,7 @@ impl Resource {
             Self::Pool(it) => it.changes(facts),
             Self::Volume(it) => Ok(it.changes(facts)),
             Self::Domain(it) => it.changes(facts),
+            Self::Retired(it) => Ok(it.changes(facts)),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! A VM's disk.
 
-use crate::resource::{Action, Change, Detail, Facts, Questions, hypervisor::Call};
+use crate::{
+    command::{Command, Script, quote},
+    resource::{Action, Change, Detail, Facts, Questions, hypervisor::Call},
+};
 
 /// A volume in a pool; once there it is never emptied, only grown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub struct Volume {
     pub path: String,
     /// Virtual size, bytes.
     pub capacity: u64,
+    /// A disk image on the host that its content is copied from; `None`: it begins empty.
+    pub from: Option<String>,
     /// Its XML description.
     pub xml: String,
     /// Name of the domain whose disk it is.
@@ -33,6 +38,9 @@ impl Volume {
         // libvirt tells nothing of a pool that does not run; the file itself does.
         let capacity = known.map(|v| v.capacity).or_else(|| facts.listing.get(&self.path).copied());
         let Some(capacity) = capacity else {
+            if let Some(image) = &self.from {
+                return self.copied(&resource, image);
+            }
             let call = Call::CreateVolume { pool: self.pool.clone(), xml: self.xml.clone() };
             return vec![Change::hypervisor(resource, &format!("create {}", gib(self.capacity)), call)];
         };
@@ -53,6 +61,33 @@ impl Volume {
             domain: self.domain.clone(),
         };
         vec![Change::hypervisor(resource, &summary, call).because(vec![difference])]
+    }
+}
+
+impl Volume {
+    /// Returns the changes that make it from a disk image.
+    ///
+    /// A whole copy and not a file on top of the image: a node's disk then depends on no other
+    /// file, which may be replaced by another release's, and etcd's writes go through no second
+    /// map of blocks. Zeros stay holes, so it costs what the image holds and no more. The file
+    /// has its name only when it is whole, for one that is there is never written again.
+    fn copied(&self, resource: &str, image: &str) -> Vec<Change> {
+        let new = format!("{}.new", self.path);
+        let script = Script::new()
+            .line(format_args!("umask 077; rm -f {}", quote(&new)))
+            .line(Command::new("qemu-img").args(["convert", "-O", "raw", "-S", "4k", image, &new]))
+            .line(Command::new("qemu-img").args(["resize", "-q", "-f", "raw", &new]).arg(self.capacity))
+            .line(Command::new("mv").args(["-f", &new, &self.path]));
+        let name = image.rsplit('/').next().unwrap_or(image);
+        let summary = format!("create {} from {name}", gib(self.capacity));
+        vec![
+            Change::shell(resource.to_owned(), &summary, script),
+            Change::hypervisor(
+                format!("pool {}", self.pool),
+                "look for it",
+                Call::RefreshPool { pool: self.pool.clone() },
+            ),
+        ]
     }
 }
 

@@ -72,7 +72,15 @@ enum Want {
     Listener { unit: String, sockets: Vec<(String, IpAddr, u16)> },
     Kvm { path: String },
     Pool { name: String, path: String, xml: String },
-    Volume { pool: String, name: String, path: String, capacity: u64, xml: String, domain: String },
+    Volume {
+        pool: String,
+        name: String,
+        path: String,
+        capacity: u64,
+        from: Option<String>,
+        xml: String,
+        domain: String,
+    },
     Domain { name: String, cluster: String, xml: String },
 }
 
@@ -209,8 +217,8 @@ impl Want {
             }
             Self::Kvm { path } => Resource::KvmProof(KvmProof { path }),
             Self::Pool { name, path, xml } => Resource::Pool(Pool { name, path, xml: text(&xml) }),
-            Self::Volume { pool, name, path, capacity, xml, domain } => {
-                Resource::Volume(Volume { pool, name, path, capacity, xml: text(&xml), domain })
+            Self::Volume { pool, name, path, capacity, from, xml, domain } => {
+                Resource::Volume(Volume { pool, name, path, capacity, from, xml: text(&xml), domain })
             }
             Self::Domain { name, cluster, xml } => {
                 Resource::Domain(Box::new(Domain { name, cluster, xml: text(&xml) }))

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ocp2::{
     bringup::{
-        self, ImageRecord, ImageStep, Phase, Place, Removal, STORY, frozen_inputs, image_step, iso_path,
+        self, ImageRecord, ImageStep, Phase, Place, Removal, STORY, frozen_inputs, image_path, image_step,
         preflight, sighting,
     },
     cluster::Cluster,
@@ -52,8 +52,13 @@ fn step(images: &[Image]) -> ImageStep {
     let cluster = cluster();
     let place = Place::of(&cluster);
     let record = |inputs: &str| {
-        serde_json::to_string(&ImageRecord { sha256: "11".into(), size: 1000, inputs: inputs.into() })
-            .unwrap()
+        serde_json::to_string(&ImageRecord {
+            sha256: "11".into(),
+            size: 1000,
+            inputs: inputs.into(),
+            ignited: None,
+        })
+        .unwrap()
     };
     let facts = |image: &Image| {
         let mut facts = Facts::default();
@@ -63,7 +68,7 @@ fn step(images: &[Image]) -> ImageStep {
         if let Some(inputs) = image.begun {
             facts.files.insert(place.begun(), file(&record(inputs)));
         }
-        facts.listing.extend(image.size.map(|size| (iso_path(&cluster), size)));
+        facts.listing.extend(image.size.map(|size| (image_path(&cluster), size)));
         facts
     };
     let hosts: Vec<Facts> = images.iter().map(facts).collect();
@@ -104,13 +109,17 @@ fn once_begun_the_boot_image_is_frozen() {
 fn a_host_whose_vms_need_the_boot_image_no_more_does_not_get_it_again() {
     let cluster = cluster();
     let place = Place::of(&cluster);
-    let record =
-        serde_json::to_string(&ImageRecord { sha256: "11".into(), size: 1000, inputs: "now".into() });
+    let record = serde_json::to_string(&ImageRecord {
+        sha256: "11".into(),
+        size: 1000,
+        inputs: "now".into(),
+        ignited: None,
+    });
     let record = record.unwrap();
     let mut first = Facts::default();
     first.files.insert(place.image(), file(&record));
     first.files.insert(place.begun(), file(&record));
-    first.listing.insert(iso_path(&cluster), 1000);
+    first.listing.insert(image_path(&cluster), 1000);
     let mut second = Facts::default();
     assert_eq!(image_step(&cluster, "now", &[&first, &second]), ImageStep::Copy(vec![1]));
     second.files.insert(place.ejected(), file(""));

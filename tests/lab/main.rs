@@ -28,5 +28,6 @@ mod reboot;
 mod refusals;
 mod roundtrips;
 mod stage;
+mod upi;
 mod waits;
 mod ways;

@@ -3,17 +3,10 @@
 use std::{net::IpAddr, path::Component};
 
 use super::{Findings, Subject, names::domain_fault};
-use crate::inventory::{Encryption, Method, Problem};
+use crate::inventory::{Encryption, Method, Problem, os_image};
 
 /// What the format has a word for and this version has not.
 pub(super) fn not_yet(subject: &Subject<'_>, findings: &mut Findings) {
-    let method = &subject.inventory.install.method;
-    if method.value == Method::Upi {
-        findings.problem(
-            Problem::new("install.method", method.at, "this version of ocp2 does not have `upi` yet")
-                .help("use `agent`"),
-        );
-    }
     let encryption = &subject.inventory.network.encryption;
     if encryption.value == Encryption::Wireguard {
         findings.problem(
@@ -95,6 +88,37 @@ pub(super) fn installer(subject: &Subject<'_>, findings: &mut Findings) {
             let fault = format!("with install.iso ({}) no installer is run", iso.value);
             findings.problem(Problem::new(field, at, fault).help("leave one of the two out"));
         }
+    }
+}
+
+/// What only one way of installing has.
+pub(super) fn method(subject: &Subject<'_>, findings: &mut Findings) {
+    let install = &subject.inventory.install;
+    let is_upi = install.method.value == Method::Upi;
+    if let (true, Some(iso)) = (is_upi, &install.iso) {
+        findings.problem(
+            Problem::new("install.iso", iso.at, "the UPI method boots from a disk image, not from an ISO")
+                .help("name the disk image in install.clusterOSImage, or leave out one of iso and `method: upi`"),
+        );
+    }
+    let Some(image) = &install.cluster_os_image else { return };
+    let mut refuse = |fault: String, help: &str| {
+        findings.problem(Problem::new("install.clusterOSImage", image.at, fault).help(help));
+    };
+    if !is_upi {
+        refuse("only the UPI method boots from a disk image".into(), "add `method: upi`, or leave it out");
+    }
+    let (place, sum) = os_image(image);
+    if place.contains("://") && !is_http(place) {
+        refuse(format!("{place:?} is neither an HTTP URL nor a file"), "https://… or a path");
+    }
+    if let Some(sum) = sum
+        && (sum.len() != 64 || !sum.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+    {
+        refuse(
+            format!("{sum:?} is no SHA-256"),
+            "64 hexadecimal digits in lower case, as `sha256sum` prints",
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt::Display};
 
 use super::{Findings, Subject};
-use crate::inventory::{Located, Problem};
+use crate::inventory::{Located, Method, Problem};
 
 /// Longest cluster name the installer takes (openshift/installer pkg/types/validation/installconfig.go).
 const LONGEST_CLUSTER_NAME: usize = 54;
@@ -69,6 +69,8 @@ pub(super) fn nodes(subject: &Subject<'_>, findings: &mut Findings) {
         } else if matches!(name.as_str(), "api" | "api-int" | "apps") {
             let fault = format!("{name}.{domain} is a name of the cluster itself");
             findings.problem(refuse(fault, "choose another name"));
+        } else if name == "bootstrap" && inventory.install.method.value == Method::Upi {
+            findings.problem(refuse("the UPI method's own VM has that name".into(), "choose another name"));
         } else if name.len() + 1 + domain.len() > LONGEST_HOST_NAME && !said {
             // Of names nobody chose the domain is to blame, and once is enough.
             said = at.is_none();

@@ -33,6 +33,9 @@ for path in listed:
         shutil.copy(path, target)
         libraries.add(path)
 
+# Kubelets make their own keys and requests.
+shutil.copy("/usr/bin/openssl", f"{tree}/usr/bin/openssl")
+libraries.add("/usr/bin/openssl")
 shutil.copy(os.path.realpath(sys.executable), f"{tree}/usr/bin/python3")
 for binary in sorted(libraries):
     shown = subprocess.run(["ldd", binary], check=True, stdout=subprocess.PIPE, text=True).stdout

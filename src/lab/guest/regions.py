@@ -1,10 +1,10 @@
-"""Reserves regions on the ISO and writes down where they are: regions.py reserve DIR | index ISO."""
+"""Reserves regions on the ISO and writes down where they are: regions.py reserve DIR | index ISO | disk IMAGE."""
 import json
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from standin.medium import INDEX_AT, INDEX_SIZE, LIVE, MAGIC  # noqa: E402
+from standin.medium import INDEX_AT, INDEX_SIZE, LIVE, MAGIC, QEMU, Medium  # noqa: E402
 
 SIZES = {"payload": 512 * 1024, "state": 64 * 1024}
 MARK = b"\0\0\0\0ocp2 stand-in region: "
@@ -27,10 +27,18 @@ def index(path):
         iso.write((MAGIC + json.dumps(found).encode()).ljust(INDEX_SIZE, b"\0"))
 
 
+def disk(path):
+    """Makes a copy of the ISO boot as the disk image does: without a cluster, which its ignition brings."""
+    offset, _ = Medium(path).index["mode"]
+    with open(path, "r+b") as image:
+        image.seek(offset)
+        image.write(QEMU)
+
+
 def once(image, mark):
     at = image.find(mark)
     assert at >= 0 and image.find(mark, at + 1) < 0, mark
     return at
 
 
-{"reserve": reserve, "index": index}[sys.argv[1]](sys.argv[2])
+{"reserve": reserve, "index": index, "disk": disk}[sys.argv[1]](sys.argv[2])

@@ -10,12 +10,23 @@ work=/mnt/work
 
 root=$out/pub/openshift-v4/x86_64
 stream=dependencies/rhcos/${version%.*}/$version
+mirror=http://mirror.lab.test/pub/openshift-v4/x86_64
 iso=rhcos-$version-x86_64-live.x86_64.iso
 clients=$root/clients/ocp/$version
 mkdir -p "$root/$stream" "$clients"
 build_image $work "$root/$stream/$iso"
 sum=$(sha256sum "$root/$stream/$iso")
 sum=${sum%% *}
+
+# The disk image of the UPI workflow holds the same system, which then asks the firmware what it is to be.
+disk=rhcos-$version-x86_64-qemu.x86_64.qcow2
+cp "$root/$stream/$iso" /mnt/disk.raw
+python3 $work/guest/regions.py disk /mnt/disk.raw
+qemu-img convert -O qcow2 /mnt/disk.raw "/mnt/$disk"
+plain=$(sha256sum "/mnt/$disk")
+gzip -n -1 "/mnt/$disk"
+mv "/mnt/$disk.gz" "$root/$stream/"
+packed=$(sha256sum "$root/$stream/$disk.gz")
 
 # One file that runs wherever there is Python: the sources and PyYAML in an archive.
 app=/mnt/installer
@@ -24,7 +35,8 @@ cp $work/guest/standin/medium.py $app/
 mkdir $app/yaml
 cp /usr/lib/python3/dist-packages/yaml/*.py $app/yaml/
 sed -i "s|@VERSION@|$version|; s|@ISO_SHA256@|$sum|
-    s|@ISO_URL@|http://mirror.lab.test/pub/openshift-v4/x86_64/$stream/$iso|" $app/*.py
+    s|@ISO_URL@|$mirror/$stream/$iso|; s|@DISK_URL@|$mirror/$stream/$disk.gz|
+    s|@DISK_SHA256@|${packed%% *}|; s|@DISK_PLAIN_SHA256@|${plain%% *}|" $app/*.py
 mkdir /mnt/package
 python3 -m zipapp --python /usr/bin/python3 --output /mnt/package/openshift-install $app
 chmod 0755 /mnt/package/openshift-install

@@ -2,7 +2,9 @@
 
 Needs Python 3.11 and PyYAML. The words are the real installer's.
 """
+import base64
 import copy
+import json
 import os
 import stat
 import sys
@@ -12,8 +14,11 @@ import unittest
 import yaml
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "installer"))
+sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest", "standin"))
 import agent_config  # noqa: E402
 import install_config  # noqa: E402
+import log  # noqa: E402
+import upi  # noqa: E402
 from problems import Refused  # noqa: E402
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMJ/eD4CRZqHgiZlGdyXzrLwa4GcG3HGa1kj8Otz93mg somebody"
@@ -187,6 +192,59 @@ class AgentConfig(Case):
         self.refuses("failed to execute 'nmstatectl gc', error: InvalidArgument", agent_config.load, config, 3, 2)
         os.environ["PATH"] = "/nonexistent"
         self.refuses('"nmstatectl": executable file not found in $PATH', agent_config.load, config, 3, 2)
+
+
+class Upi(Case):
+    """Manifests from the install-config, ignition from the manifests; each eats what it is made of."""
+
+    def place(self, config):
+        folder = os.path.join(self.folder.name, "assets")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "install-config.yaml"), "w", encoding="utf-8") as file:
+            yaml.safe_dump(config, file)
+        log.open_in(folder, "fatal")
+        self.addCleanup(log._file.close)
+        return folder
+
+    def scheduler(self, folder):
+        with open(os.path.join(folder, upi.SCHEDULER), encoding="utf-8") as file:
+            return file.read()
+
+    def ignition(self, folder, role):
+        with open(os.path.join(folder, f"{role}.ign"), encoding="utf-8") as file:
+            return json.load(file)
+
+    def test_what_is_edited_between_manifests_and_ignition_counts(self):
+        folder = self.place(INSTALL)
+        upi.manifests(folder)
+        self.assertNotIn("install-config.yaml", os.listdir(folder))
+        text = self.scheduler(folder)
+        self.assertIn("\n  mastersSchedulable: false\n", text)
+        with open(os.path.join(folder, upi.SCHEDULER), "w", encoding="utf-8") as file:
+            file.write(text.replace("mastersSchedulable: false", "mastersSchedulable: true"))
+        upi.ignition_configs(folder)
+        self.assertFalse({"manifests", "openshift"} & set(os.listdir(folder)))
+        source = self.ignition(folder, "bootstrap")["storage"]["files"][0]["contents"]["source"]
+        payload = json.loads(base64.b64decode(source.partition(",")[2]))
+        self.assertTrue(payload["mastersSchedulable"])
+        merge = self.ignition(folder, "worker")["ignition"]["config"]["merge"]
+        self.assertEqual(merge, [{"source": "https://api-int.ocp.lab.test:22623/config/worker"}])
+
+    def test_masters_are_schedulable_where_there_is_nothing_else(self):
+        folder = self.place(changed(INSTALL, ("compute", 0, "replicas"), 0))
+        upi.manifests(folder)
+        self.assertIn("\n  mastersSchedulable: true\n", self.scheduler(folder))
+
+    def test_it_refuses_in_the_real_ones_words(self):
+        folder = self.place(changed(INSTALL, ("pullSecret",), "{}"))
+        with self.assertRaises(Refused) as caught:
+            upi.manifests(folder)
+        self.assertIn('failed to fetch Master Machines: failed to load asset "Install Config"', str(caught.exception))
+        self.assertIn("auths required", str(caught.exception))
+        os.remove(os.path.join(folder, "install-config.yaml"))
+        with self.assertRaises(Refused) as caught:
+            upi.ignition_configs(folder)
+        self.assertIn("failed to fetch Bootstrap Ignition Config", str(caught.exception))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ def play(node):
     asked = node.payload.get("faults") or {}
     if asked.get("operators"):
         write(f"{FOLDER}/operators", json.dumps(asked["operators"]))
-    if node.installed:
-        # What keeps a node from being installed is over by then.
+    if node.installed and not node.payload.get("bootstrapToken"):
+        # What keeps a node from being installed is over by then; one of a disk image is never live.
         return
     for name in (asked.get("nodes") or {}).get(node.name.partition(".")[0], []):
         say(f"plays a failure it was asked for: {name}")
@@ -44,7 +44,16 @@ def clock():
     run("date", "-s", f"@{int(time.time()) + 3600}")
 
 
-BEGIN = {"silent": silent, "dns": resolver, "clock": clock}
+def stranger():
+    """A kubelet that is none of the cluster's asks for a certificate with this node's token."""
+    write(f"{FOLDER}/stranger", "")
+
+
+BEGIN = {"silent": silent, "dns": resolver, "clock": clock, "stranger": stranger}
+
+
+def has_stranger():
+    return os.path.exists(f"{FOLDER}/stranger")
 
 
 def is_silent():

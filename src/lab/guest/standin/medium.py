@@ -14,7 +14,7 @@ import zlib
 INDEX_AT = 0x7000
 INDEX_SIZE = 1024
 MAGIC = b"OCP2-STANDIN\n"
-LIVE, DISK = b"standin.boot=live", b"standin.boot=disk"
+LIVE, DISK, QEMU = b"standin.boot=live", b"standin.boot=disk", b"standin.boot=qemu"
 
 
 class Medium:

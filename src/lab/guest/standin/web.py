@@ -89,14 +89,15 @@ def common_name(sock):
     return next((value for rdn in subject for key, value in rdn if key == "commonName"), "")
 
 
-def fetch(host, port, path, body=None, tls=None, name=None, patience=5.0):
+def fetch(host, port, path, body=None, tls=None, name=None, patience=5.0, method=None, headers=None):
     """Sends one request; returns (status, headers, body)."""
     with socket.create_connection((host, port), timeout=patience) as plain:
         sock = tls.wrap_socket(plain, server_hostname=name or host) if tls else plain
         with sock:
             data = b"" if body is None else json.dumps(body).encode()
-            method = "GET" if body is None else "POST"
-            head = (f"{method} {path} HTTP/1.1\r\nHost: {name or host}:{port}\r\nConnection: close\r\n"
+            method = method or ("GET" if body is None else "POST")
+            more = "".join(f"{key}: {value}\r\n" for key, value in (headers or {}).items())
+            head = (f"{method} {path} HTTP/1.1\r\nHost: {name or host}:{port}\r\nConnection: close\r\n{more}"
                     f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n")
             sock.sendall(head.encode() + data)
             stream = sock.makefile("rb")
@@ -138,5 +139,6 @@ def kept(pem):
 
 
 REASONS = {200: "OK", 201: "Created", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized",
-           403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error",
+           403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 422: "Unprocessable Entity",
+           500: "Internal Server Error",
            503: "Service Unavailable"}

@@ -1,4 +1,4 @@
-"""A stand-in for openshift-install: the agent workflow's commands, its files, its words.
+"""A stand-in for openshift-install: the agent and the UPI workflow's commands, their files, their words.
 
 It takes what the real one takes and refuses what the real one refuses, so that
 a rehearsal fails where the real installation would. What it makes boots the
@@ -9,6 +9,8 @@ import sys
 
 import image
 import log
+import upi
+import upi_waiting
 import waiting
 from problems import Refused
 
@@ -29,6 +31,11 @@ COMMANDS = {
     ("agent", "create", "image"): image.create,
     ("agent", "wait-for", "bootstrap-complete"): waiting.bootstrap_complete,
     ("agent", "wait-for", "install-complete"): waiting.install_complete,
+    ("create", "manifests"): upi.manifests,
+    ("create", "ignition-configs"): upi.ignition_configs,
+    ("coreos", "print-stream-json"): upi.stream,
+    ("wait-for", "bootstrap-complete"): upi_waiting.bootstrap_complete,
+    ("wait-for", "install-complete"): upi_waiting.install_complete,
 }
 
 
@@ -55,6 +62,8 @@ def main(arguments):
         return usage(words[:known], f'unknown command "{wrong}" for "{name}"')
     if words == ["version"]:
         return version()
+    if words == ["coreos", "print-stream-json"]:
+        return upi.stream(folder)
     log.open_in(folder, level)
     try:
         return command(os.path.normpath(folder))

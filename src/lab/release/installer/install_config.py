@@ -42,18 +42,17 @@ RFC1123 = ("a lowercase RFC 1123 subdomain must consist of lower case alphanumer
            "must start and end with an alphanumeric character")
 
 
-def load(path):
-    """Reads and checks the file; returns it as it is."""
+def load(path, target="Agent Installer ISO"):
+    """Reads and checks the file; returns it as it is. `target` is what the installer was asked to make."""
+    prefix = f'failed to fetch {target}: failed to load asset "Install Config": '
     try:
         with open(path, encoding="utf-8") as file:
             config = yaml.safe_load(file)
     except FileNotFoundError:
-        raise Refused('failed to fetch Agent Installer ISO: failed to load asset "Install Config": '
-                      f"open {path}: no such file or directory") from None
+        raise Refused(prefix + f"open {path}: no such file or directory") from None
     except yaml.YAMLError as error:
-        raise Refused('failed to fetch Agent Installer ISO: failed to load asset "Install Config": failed to '
-                      f"unmarshal install-config.yaml: error converting YAML to JSON: yaml: {error}") from None
-    prefix = 'failed to fetch Agent Installer ISO: failed to load asset "Install Config": '
+        raise Refused(prefix + "failed to unmarshal install-config.yaml: error converting YAML to JSON: "
+                      f"yaml: {error}") from None
     if not isinstance(config, dict):
         raise Refused(prefix + "failed to unmarshal install-config.yaml: it is no mapping")
     if (key := unknown_field(config, SCHEMA)) is not None:

@@ -48,8 +48,9 @@ class Maker:
         subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=self.folder)
 
 
-def make(domain, rendezvous_ip):
-    """Returns (what the nodes need, what the kubeconfig needs)."""
+def make(domain, rendezvous_ip=None):
+    """Returns (what the nodes need, what the kubeconfig needs); without a rendezvous host kubelets ask for their own."""
+    known = [rendezvous_ip] if rendezvous_ip else []
     with tempfile.TemporaryDirectory(prefix="standin-pki-") as folder:
         maker = Maker(folder)
         root = maker.authority("kube-apiserver-lb-signer")
@@ -60,9 +61,9 @@ def make(domain, rendezvous_ip):
         # Two intermediates and a bare leaf come to some 1500 bytes.
         names += [f"standin-{n:03}.{domain}" for n in range((CHAIN_BYTES - 1500) // (len(domain) + 14) + 1)]
         api = maker.server("api", "/O=kube-master/CN=system:kube-apiserver", names,
-                           ["172.30.0.1", "127.0.0.1", rendezvous_ip], "standin-intermediate-2")
+                           ["172.30.0.1", "127.0.0.1", *known], "standin-intermediate-2")
         config = maker.server("machine-config", "/CN=system:machine-config-server", [f"api-int.{domain}"],
-                              [rendezvous_ip], "kube-apiserver-lb-signer")
+                              known, "kube-apiserver-lb-signer")
         ingress_ca = maker.authority("ingress-operator")
         ingress = maker.server("ingress", f"/CN=*.apps.{domain}", [f"*.apps.{domain}"], [], "ingress-operator")
         clients = maker.authority("admin-kubeconfig-signer")
@@ -74,6 +75,10 @@ def make(domain, rendezvous_ip):
             "machineConfig": {"chain": config, "key": maker.read("machine-config", "key")},
             "ingress": {"chain": ingress + ingress_ca, "key": maker.read("ingress", "key")},
         }
+        if rendezvous_ip is None:
+            signer = maker.authority("kubelet-signer")
+            nodes["kubelet"] = {"certificate": signer, "key": maker.read("kubelet-signer", "key")}
+            nodes["clientCA"] += signer
         # The real one adds the ingress' authority to the kubeconfig once that runs.
         return nodes, {"ca": root + ingress_ca, "certificate": admin, "key": maker.read("admin", "key")}
 

@@ -27,24 +27,19 @@ STATUS = {
 }
 
 
-class Cluster:
-    """What is known of a cluster, and what was said of it already."""
+class Api:
+    """The API of a cluster, as its assets lead to it."""
 
     def __init__(self, folder):
         self.folder = os.path.abspath(folder)
         try:
-            with open(os.path.join(folder, "rendezvousIP"), encoding="ascii") as file:
-                self.rendezvous = file.read().strip()
             with open(os.path.join(folder, "auth", "kubeconfig"), encoding="ascii") as file:
                 self.kubeconfig = yaml.safe_load(file)
-            with open(os.path.join(folder, ".openshift_install_state.json"), encoding="ascii") as file:
-                self.token = json.load(file)["*gencrypto.AuthConfig"]["WatcherAuthToken"]
         except OSError as error:
             raise Refused(f"failed to use asset directory {folder}: {error}") from None
         self.server = urllib.parse.urlsplit(self.kubeconfig["clusters"][0]["cluster"]["server"])
         self.tls = self.settings()
-        self.rest_seen = self.kube_seen = False
-        self.status, self.event, self.validations = None, None, {}
+        self.event = None
 
     def settings(self):
         user = self.kubeconfig["users"][0]["user"]
@@ -56,15 +51,45 @@ class Cluster:
             tls.load_cert_chain(pair.name)
         return tls
 
-    def rest(self, path):
-        """Returns what the rendezvous host answers, None if it does not."""
-        return answer(http.client.HTTPConnection(self.rendezvous, 8090, timeout=5), ROOT + path,
-                      {"Watcher-Authorization": self.token})
-
     def kube(self, path):
         """Returns what the API answers, None if it does not."""
         return answer(http.client.HTTPSConnection(
             self.server.hostname, self.server.port, timeout=5, context=self.tls), path)
+
+    def installed(self):
+        """Looks once; returns the console's address when all is there."""
+        version = self.kube("/apis/config.openshift.io/v1/clusterversions/version") or {}
+        conditions = (version.get("status") or {}).get("conditions") or []
+        by_type = {condition["type"]: condition for condition in conditions}
+        if by_type.get("Available", {}).get("status") != "True":
+            progress = by_type.get("Progressing", {}).get("message")
+            if progress and progress != self.event:
+                self.event = progress
+                log.info(progress)
+            return None
+        route = self.kube("/apis/route.openshift.io/v1/namespaces/openshift-console/routes/console") or {}
+        return (route.get("spec") or {}).get("host")
+
+
+class Cluster(Api):
+    """What is known of a cluster with a rendezvous host, and what was said of it already."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        try:
+            with open(os.path.join(folder, "rendezvousIP"), encoding="ascii") as file:
+                self.rendezvous = file.read().strip()
+            with open(os.path.join(folder, ".openshift_install_state.json"), encoding="ascii") as file:
+                self.token = json.load(file)["*gencrypto.AuthConfig"]["WatcherAuthToken"]
+        except OSError as error:
+            raise Refused(f"failed to use asset directory {folder}: {error}") from None
+        self.rest_seen = self.kube_seen = False
+        self.status, self.validations = None, {}
+
+    def rest(self, path):
+        """Returns what the rendezvous host answers, None if it does not."""
+        return answer(http.client.HTTPConnection(self.rendezvous, 8090, timeout=5), ROOT + path,
+                      {"Watcher-Authorization": self.token})
 
     def bootstrapped(self):
         """Looks once; tells whether the bootstrap is complete."""
@@ -114,20 +139,6 @@ class Cluster:
             else:
                 log.debug(prefix + check["message"])
 
-    def installed(self):
-        """Looks once; returns the console's address when all is there."""
-        version = self.kube("/apis/config.openshift.io/v1/clusterversions/version") or {}
-        conditions = (version.get("status") or {}).get("conditions") or []
-        by_type = {condition["type"]: condition for condition in conditions}
-        if by_type.get("Available", {}).get("status") != "True":
-            progress = by_type.get("Progressing", {}).get("message")
-            if progress and progress != self.event:
-                self.event = progress
-                log.info(progress)
-            return None
-        route = self.kube("/apis/route.openshift.io/v1/namespaces/openshift-console/routes/console") or {}
-        return (route.get("spec") or {}).get("host")
-
 
 def bootstrap_complete(folder):
     """Waits until the control plane runs without the bootstrap."""
@@ -146,7 +157,12 @@ def install_complete(folder):
             return INSTALL_FAILED
         time.sleep(EVERY)
     log.info("Cluster is installed")
-    auth = os.path.join(cluster.folder, "auth")
+    tell_the_way_in(cluster.folder, console)
+    return 0
+
+
+def tell_the_way_in(folder, console):
+    auth = os.path.join(folder, "auth")
     with open(os.path.join(auth, "kubeadmin-password"), encoding="ascii") as file:
         password = file.read()
     log.info("Install complete!")
@@ -154,7 +170,6 @@ def install_complete(folder):
              f"    export KUBECONFIG={os.path.join(auth, 'kubeconfig')}")
     log.info(f"Access the OpenShift web-console here: https://{console}")
     log.info(f'Login to the console with user: "kubeadmin", and password: "{password}"')
-    return 0
 
 
 def wait_for_bootstrap(cluster):

@@ -6,7 +6,7 @@ that lists it).
 import time
 
 from .. import web
-from . import csrs, nodes, operators
+from . import csrs, nodes, operators, registration
 
 RESOURCES = (csrs, nodes, operators)
 OPEN = {"/healthz": "ok", "/livez": "ok", "/readyz": "ok"}
@@ -27,6 +27,10 @@ class Api:
             return web.Response(200, OPEN[path])
         if path == "/version":
             return web.Response(200, self.version())
+        user = registration.user_of(self, request)
+        for module in (csrs, registration):
+            if (response := module.handle(self, request, user)) is not None:
+                return response
         if "authorization" in request.headers and request.user != ADMIN:
             return failure(401, "Unauthorized", "Unauthorized")
         if request.user != ADMIN:

@@ -17,7 +17,7 @@ def configmaps(api):
 
 
 def clusterversions(api):
-    there, total = api.peers.ready_count(), len(api.peers.table)
+    there, total = api.peers.ready_count(), api.peers.expected()
     degraded = sorted(faults.operators())
     done, version = api.peers.available and not degraded, api.node.payload["version"]
     working = f"Working towards {version}: {there} of {total} nodes ({100 * there // total}% complete)"
