@@ -70,7 +70,7 @@ impl Approver {
                 Judgement::Approve { node } => {
                     approve(&requests, &request.name).await?;
                     let text = format!("Approved {} of {node} ({})", request.name, request.signer);
-                    (self.sink)(Event::Waiting { text });
+                    (self.sink)(Event::Note { text });
                 }
                 Judgement::Leave { reason } => self.leave(&request, reason),
             }
