@@ -58,20 +58,73 @@ struct Refusal {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Want {
-    Bridge { name: String, alias: String, mac: String, mtu: u16, address: String },
+    Bridge {
+        name: String,
+        alias: String,
+        mac: String,
+        mtu: u16,
+        address: String,
+    },
     Vxlan(WantVxlan),
-    Peers { device: String, peers: Vec<IpAddr> },
-    Setting { name: String, value: String, before: Option<String> },
-    Boolean { name: String, before: String },
-    Label { path: String, record: String },
-    File { path: String, content: String, private: Option<bool>, check: Option<String> },
-    Unit { name: String, before: Option<String>, started: Option<WantStamp>, loaded: Option<WantStamp> },
-    Package { manager: String, names: Vec<String>, quiet: Vec<String>, record: String },
-    Entries { firewall: String, list: String, make: String, kept: String },
-    NftTable { name: String, file: String, content: String, loaded: String },
-    Listener { unit: String, sockets: Vec<(String, IpAddr, u16)> },
-    Kvm { path: String },
-    Pool { name: String, path: String, xml: String },
+    Peers {
+        device: String,
+        peers: Vec<IpAddr>,
+    },
+    Setting {
+        name: String,
+        value: String,
+        before: Option<String>,
+    },
+    Boolean {
+        name: String,
+        before: String,
+    },
+    Label {
+        path: String,
+        record: String,
+    },
+    File {
+        path: String,
+        content: String,
+        private: Option<bool>,
+        check: Option<String>,
+    },
+    Unit {
+        name: String,
+        before: Option<String>,
+        started: Option<WantStamp>,
+        loaded: Option<WantStamp>,
+    },
+    Package {
+        manager: String,
+        names: Vec<String>,
+        quiet: Vec<String>,
+        record: String,
+    },
+    Entries {
+        firewall: String,
+        list: String,
+        make: String,
+        kept: String,
+    },
+    NftTable {
+        name: String,
+        file: String,
+        content: String,
+        loaded: String,
+    },
+    Listener {
+        unit: String,
+        sockets: Vec<(String, IpAddr, u16)>,
+    },
+    Kvm {
+        path: String,
+    },
+    Pool {
+        name: String,
+        path: String,
+        xml: String,
+    },
     Volume {
         pool: String,
         name: String,
@@ -81,7 +134,11 @@ enum Want {
         xml: String,
         domain: String,
     },
-    Domain { name: String, cluster: String, xml: String },
+    Domain {
+        name: String,
+        cluster: String,
+        xml: String,
+    },
 }
 
 #[derive(Deserialize)]
