@@ -166,7 +166,12 @@ fn settings(place: &Place, heirs: &[Place], facts: &Facts) -> Vec<Change> {
         let path = file.replace('.', "/").replace(':', ".");
         let (path, kept) = (quote(&format!("/proc/sys/{path}")), quote(&format!("{folder}{file}")));
         let name = file.replace(':', "/");
-        let put_back = format!("[ ! -e {path} ] || cat {kept} > {path}");
+        // Docker turns forwarding on only where it finds it off: come after us, it relies on ours.
+        let unless = match name.as_str() {
+            "net.ipv4.ip_forward" => "systemctl is-active --quiet docker.service || ",
+            _ => "",
+        };
+        let put_back = format!("{unless}[ ! -e {path} ] || cat {kept} > {path}");
         let script = heirs::setting(place, heirs, &name, file, &put_back);
         Change::shell(format!("setting {name}"), &heirs::summary(heirs), script)
     })

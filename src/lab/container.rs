@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    LabError,
+    LabError, group,
     identity::Identity,
     network,
     place::{Home, Host, SECOND_SSH_PORT, WORKSTATION, Wiring, namespace, text},
@@ -95,6 +95,8 @@ pub(super) fn power_on(home: &Home, host: &Host, foundation: &Foundation) -> Res
             ["systemd-run", "--quiet", "--collect", "--scope", "--property=Delegate=yes"].map(Into::into),
         );
         words.push(format!("--unit={}", machine(host)));
+    } else {
+        words.extend(group::entering(&machine(host)));
     }
     words.push("systemd-nspawn".into());
     words.extend([

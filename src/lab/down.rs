@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use super::{
     LabError,
     container::{self, is_mount_point},
-    network,
+    group, network,
     place::{Home, Host, INTERNET, MOST_HOSTS, WORKSTATION, namespace, text},
     process,
     program::{check_machine, run},
@@ -44,6 +44,7 @@ pub(super) fn remove_all(home: &Home) -> Result<(), LabError> {
         if is_mount_point(&root) {
             run(&["umount", &text(&root)])?;
         }
+        group::remove(&container::machine(host));
     }
     for place in places(&hosts) {
         network::remove(&place)?;

@@ -18,6 +18,7 @@ mod container;
 mod down;
 mod error;
 mod exec;
+mod group;
 mod identity;
 mod internet;
 mod network;
