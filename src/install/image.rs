@@ -4,7 +4,7 @@ use crate::{
     bringup::{
         self, ImageRecord, ImageStep, Place, frozen_inputs, image_path, image_step, installer_inputs, release,
     },
-    cluster::{Cluster, Install, Method},
+    cluster::{Cluster, Install, Method, Node},
     command::{Command, Script, quote},
     engine::{Event, Fleet, Sink},
     host::{Digest, Session},
@@ -36,7 +36,7 @@ pub async fn bring_image(
         fleet.refresh().await?;
         let facts: Vec<&Facts> = fleet.members().iter().map(|member| &member.facts).collect();
         let release = release(cluster, facts[0]);
-        let inputs = Inputs::of(cluster, pull_secret, release.as_deref())?;
+        let inputs = Inputs::of(&as_begun(cluster, &facts), pull_secret, release.as_deref())?;
         let step = image_step(cluster, &inputs.digest, &facts);
         if matches!(step, ImageStep::Make | ImageStep::Copy(_)) {
             fleet.lock().await?;
@@ -84,10 +84,27 @@ pub fn next_image_step(
     facts: &[&Facts],
 ) -> Result<(ImageStep, Option<Change>), Error> {
     let release = release(cluster, facts[0]);
-    let inputs = Inputs::of(cluster, pull_secret, release.as_deref())?;
+    let inputs = Inputs::of(&as_begun(cluster, facts), pull_secret, release.as_deref())?;
     let step = image_step(cluster, &inputs.digest, facts);
     let frozen = (step == ImageStep::Frozen).then(|| frozen_inputs(cluster, &inputs.shown, facts[0]));
     Ok((step, frozen))
+}
+
+/// Returns the cluster as its installation knows it: a node that came to the inventory after that has begun
+/// joins an installed cluster, and was never among the installer's inputs.
+fn as_begun(cluster: &Cluster, facts: &[&Facts]) -> Cluster {
+    let place = Place::of(cluster);
+    let has_begun = facts.iter().any(|facts| facts.files.contains_key(&place.begun()));
+    let mut known = cluster.clone();
+    if let (true, Some(before)) = (has_begun, facts[0].text(&place.inputs())) {
+        // As agent-config names it, or the ignition.
+        let names = |node: &Node| {
+            let name = cluster.hostname(node);
+            [format!("\"{name}\""), data_encoding::BASE64.encode(format!("{name}\n").as_bytes())]
+        };
+        known.nodes.retain(|node| names(node).iter().any(|name| before.contains(name)));
+    }
+    known
 }
 
 fn manual(change: &Change) -> &str {

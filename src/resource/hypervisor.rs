@@ -123,13 +123,14 @@ const LISTS: &str = "echo =domain:; list --all --uuid; echo =autostart:; list --
     echo =pool:; pool-list --all --uuid; echo =active:; pool-list --uuid; \
     echo =pool-autostart:; pool-list --all --autostart --uuid";
 
-/// Asks for each member of the lists by one more call. A volume with an odd name is not ocp2's.
+/// Asks for each member of the lists by one more call. A pool that does not run lists no volumes, which
+/// is a failure of that call alone. A volume with an odd name is not ocp2's.
 /// `virsh echo` ends no line in some versions. Lines are indented, so that no description can look
 /// like the head of a section.
 const ASK: &str = r#"heads() { sed -E 's/=[a-z-]+( [A-Za-z0-9._ -]+)?:/&\n/g'; }
 ask_libvirt() {
 local v='timeout 30 virsh -q -c qemu:///system' lists kind= pool= a b more=
-lists=$($v "$1" | heads) || return 0
+lists=$($v "$1" | heads) || [ -n "$lists" ] || return 0
 printf '=there:\n%s\n' "$lists"
 while read -r a b; do case $a,$kind in
 =*,*) kind=${a#=} kind=${kind%:} pool=${b%:};;
