@@ -94,10 +94,13 @@ pub(super) fn findings(cluster: &Cluster, host: usize, facts: &Facts) -> Vec<Fin
     wrong.collect()
 }
 
-/// Returns the cluster's domains on a host.
+/// Returns the domains of the cluster's nodes on a host. The bootstrap VM is none: it goes by itself.
 fn ours<'a>(cluster: &Cluster, facts: &'a Facts) -> impl Iterator<Item = &'a DomainSeen> {
     let all = facts.hypervisor.iter().flat_map(|seen| &seen.domains);
-    all.filter(|domain| domain.cluster().as_deref() == Some(&cluster.name))
+    let bootstrap = cluster.bootstrap.as_ref().map(|node| cluster.domain_name(node));
+    all.filter(move |domain| {
+        domain.cluster().as_deref() == Some(&cluster.name) && bootstrap.as_ref() != Some(&domain.name)
+    })
 }
 
 fn leavers<'a>(cluster: &Cluster, facts: &'a Facts) -> impl Iterator<Item = &'a DomainSeen> {
@@ -148,7 +151,8 @@ fn disks(cluster: &Cluster, host: usize, facts: &Facts) -> Vec<KeptDisk> {
         }
     }
     let folder = format!("{}/{}-", cluster.machines.pool.display(), cluster.name);
-    let wanted: Vec<String> = cluster.nodes_on(host).map(|node| disk_path(cluster, node)).collect();
+    let known = cluster.nodes_on(host).chain(&cluster.bootstrap);
+    let wanted: Vec<String> = known.map(|node| disk_path(cluster, node)).collect();
     disks.retain(|disk| {
         let name = disk.path.strip_prefix(&folder).and_then(|rest| rest.strip_suffix(".img"));
         name.is_some_and(|name| !name.contains('/')) && !wanted.contains(&disk.path)
