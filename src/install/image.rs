@@ -206,7 +206,7 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
             vec![Change::shell("boot image".into(), &format!("get {iso}"), downloading(cluster, &place, iso))]
         }
         (Method::Iso(iso), ..) => {
-            upload(fleet, cluster, iso).await?;
+            upload(fleet, cluster, iso, &image_path(cluster)).await?;
             Vec::new()
         }
         (Method::Agent | Method::Upi(_), ..) => Vec::new(),
@@ -276,13 +276,14 @@ fn recording(cluster: &Cluster, place: &Place, inputs: &str) -> Script {
         .line(format_args!("mv -f {record}.new {record}"))
 }
 
-async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str) -> Result<(), Error> {
+/// Sends a file of the workstation's into the pool's folder on the first host.
+pub(super) async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str, to: &str) -> Result<(), Error> {
     let (session, sink) = (&fleet.members()[0].session, fleet.sink());
     let local = |source| Error::Local { path: path.into(), source };
     let file = tokio::fs::File::open(path).await.map_err(local)?;
     let total = file.metadata().await.map_err(local)?.len();
     make_folder(session, cluster).await?;
-    session.upload(file, &image_path(cluster), MODE, transfer(sink, session, total)).await?;
+    session.upload(file, to, MODE, transfer(sink, session, total)).await?;
     Ok(())
 }
 
@@ -295,7 +296,7 @@ pub(super) async fn make_folder(session: &Session, cluster: &Cluster) -> Result<
 }
 
 /// Returns what tells of the boot image's way to a host.
-pub(super) fn transfer<'a>(sink: &'a Sink, to: &'a Session, total: u64) -> impl FnMut(u64) + Send + 'a {
+fn transfer<'a>(sink: &'a Sink, to: &'a Session, total: u64) -> impl FnMut(u64) + Send + 'a {
     move |done| {
         let (host, what) = (to.name().to_owned(), "boot image".to_owned());
         sink(Event::Transfer { host, what, done, total: Some(total) });

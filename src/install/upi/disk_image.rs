@@ -11,7 +11,7 @@ use crate::{
     install::{
         Error,
         download::{SUM, functions},
-        image::{MODE, apply_on, make_folder, transfer},
+        image::{apply_on, upload},
         installer,
     },
     resource::Change,
@@ -102,7 +102,7 @@ pub(super) async fn bring(
             downloading(cluster, location, &sums),
         ));
     } else {
-        upload(fleet, cluster, location).await?;
+        upload(fleet, cluster, location, &part(cluster)).await?;
     }
     changes.push(Change::shell(
         "disk image".into(),
@@ -188,17 +188,6 @@ fn unpacking(cluster: &Cluster, location: &str, disk: &Disk, sums: &[&str]) -> S
         .line("if [ \"$(head -c 2 \"$part\" | od -An -tx1)\" = ' 1f 8b' ]; then gzip -dc < \"$part\" > \"$new\"; else mv \"$part\" \"$new\"; fi")
         .line("qemu-img info -f qcow2 \"$new\" >/dev/null")
         .line(format_args!("mv -f \"$new\" \"$image\"; rm -f \"$part\"; printf %s {} > {}", quote(&provenance(disk, sums)), quote(&origin)))
-}
-
-/// Sends the file from the workstation, which is where a path leads.
-async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str) -> Result<(), Error> {
-    let (session, sink) = (&fleet.members()[0].session, fleet.sink());
-    let local = |source| Error::Local { path: path.into(), source };
-    let file = tokio::fs::File::open(path).await.map_err(local)?;
-    let total = file.metadata().await.map_err(local)?.len();
-    make_folder(session, cluster).await?;
-    session.upload(file, &part(cluster), MODE, transfer(sink, session, total)).await?;
-    Ok(())
 }
 
 #[cfg(test)]
