@@ -17,7 +17,7 @@ use super::{
 /// Shows a root the folder of this build as /mnt and that of its own build as /srv, and runs the script there.
 const IN_ROOT: &str = r#"root=$2/rootfs; mount --bind "$1" "$root/mnt"; mount --bind "$2" "$root/srv"
     mount -t proc proc "$root/proc"; mount --bind /dev "$root/dev"
-    shift 2; exec chroot "$root" sh /mnt/work/build.sh "$@""#;
+    shift 2; exec chroot "$root" sh /mnt/parts/build.sh "$@""#;
 
 /// How something is built: a script and the files that lie beside it.
 #[derive(Debug)]
@@ -43,12 +43,12 @@ impl Recipe<'_> {
         progress(&format!("building {}, once", self.kind));
         let partial = home.cache.join(format!("{}.partial", self.kind));
         remove(&partial)?;
-        let (work, out) = (partial.join("work"), partial.join("out"));
-        for dir in [&work, &out] {
+        let (parts, out) = (partial.join("parts"), partial.join("out"));
+        for dir in [&parts, &out] {
             fs::create_dir_all(dir).map_err(LabError::file("write", dir))?;
         }
         for (file, content) in &self.files {
-            let path = work.join(file);
+            let path = parts.join(file);
             if let Some(dir) = path.parent() {
                 fs::create_dir_all(dir).map_err(LabError::file("write", dir))?;
             }
@@ -65,7 +65,7 @@ impl Recipe<'_> {
         let place = super::place::text(partial);
         // A mount namespace of its own: what the script mounts is gone with it, whatever happens.
         let mut command = match &self.root {
-            None => program(&["unshare", "--mount", "sh", &format!("{place}/work/build.sh")]),
+            None => program(&["unshare", "--mount", "sh", &format!("{place}/parts/build.sh")]),
             Some(root) => program(&[
                 "unshare",
                 "--mount",

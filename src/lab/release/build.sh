@@ -1,11 +1,11 @@
 #!/bin/sh
 # Builds what the mirror serves: build.sh VERSION CHANNEL OUT
 #
-# Runs inside the hosts' root with the sources in /mnt/work; makes the real
+# Runs inside the hosts' root with the sources in /mnt/parts; makes the real
 # mirror's own layout, with a stand-in in every place.
 set -eu
 version=$1 channel=$2 out=$3
-work=/mnt/work
+work=/mnt/parts
 . $work/guest/build.sh
 
 root=$out/pub/openshift-v4/x86_64
