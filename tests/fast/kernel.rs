@@ -410,3 +410,24 @@ fn taking_down_leaves_nothing() {
         assert!(removal(&done.outcome("gone").stdout).is_empty(), "{removed:#?}");
     });
 }
+
+#[test]
+fn forwarding_stays_on_for_a_docker_that_came_later() {
+    let wanted = Wanted::new(&inventories::cluster(&inventories::path("two-hosts")), 0);
+    let probe = bringup::questions(&wanted.cluster, 0).unwrap().script();
+    let up = || wanted.machine().step("up", &wanted.source(needs_only_a_kernel));
+    let found = up().step("found", probe.source()).run();
+    let found = Facts::read(&found.outcome("found").stdout).unwrap();
+    let removed = bringup::removal(&wanted.cluster, &found, Removal::default());
+    let script: String = removed.iter().map(source).collect();
+    let forwarding_with = |running: &str| {
+        let done = up()
+            .line(&format!("echo {running} >/run/active"))
+            .step("down", &script)
+            .step("after", "cat /proc/sys/net/ipv4/ip_forward")
+            .run();
+        done.outcome("after").quiet("forwarding").trim().to_owned()
+    };
+    assert_eq!(forwarding_with("docker.service"), "1");
+    assert_eq!(forwarding_with("other.service"), "0");
+}
