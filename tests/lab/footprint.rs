@@ -5,14 +5,15 @@ use std::thread;
 use crate::stage::Stage;
 
 /// Everything ocp2 could leave: links, addresses, routes, rules, settings, units, files, libvirt objects.
-/// Services that the system starts when somebody calls them come and go by themselves.
+/// Services that the system starts when somebody calls them come and go by themselves, and a console's
+/// login makes the file it waits for when it comes to wait.
 pub const LISTING: &str = r"
 { ip -br link; ip -br -4 addr; } | sed 's/@if[0-9]* / /'; ip route; nft list ruleset; sysctl -n net.ipv4.ip_forward
 for k in /proc/sys/net/ipv4/conf/*/rp_filter; do echo $k $(cat $k); done
 systemctl list-unit-files --no-legend | grep -v ^session- | sort; systemctl list-units --no-legend --plain --type=service --state=active,failed | awk '{print $1}' | grep -v -e '^user' -e libvirtd -e virtlogd -e polkit | sort
 virsh -q list --all; virsh -q pool-list --all; virsh -q net-list --all
 find /etc /etc/ocp2 /usr/local /var/lib/libvirt /var/lib/ocp2 /run -xdev \( -type f -o -type d -o -type l \) 2>/dev/null |
-  grep -v -e '^/run/\(user\|systemd\|udev\|libvirt\|sshd\|log\|lock\|dbus\|sudo\)' -e '/\.updated$' -e '^/run/[a-z-]*\.pid' -e random-seed -e '^/etc/resolv' -e /var/lib/libvirt/qemu -e '^/run/utmp' -e '^/run/motd' -e '^/run/nologin' -e '^/etc/libvirt/\(storage\|storage/autostart\|qemu/autostart\)$' | sort
+  grep -v -e '^/run/\(user\|systemd\|udev\|libvirt\|sshd\|log\|lock\|dbus\|sudo\)' -e '/\.updated$' -e '^/run/[a-z-]*\.pid' -e random-seed -e '^/etc/resolv' -e /var/lib/libvirt/qemu -e '^/run/utmp' -e '^/run/agetty\.reload$' -e '^/run/motd' -e '^/run/nologin' -e '^/etc/libvirt/\(storage\|storage/autostart\|qemu/autostart\)$' | sort
 find /etc /etc/ocp2 -xdev -type f -exec sha256sum {} + | sort -k2
 dpkg-query -W
 ";

@@ -1,17 +1,14 @@
 //! The command line as its user has it: the program itself, its two streams and its exit code.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    net::TcpListener,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+mod inventory;
+mod rendering;
+
+use std::{fmt::Write as _, fs, net::TcpListener, path::PathBuf};
 
 use tempfile::TempDir;
 
 use crate::{
-    inventories::{self, SECRET},
+    inventories,
     programs::{Outcome, run},
 };
 
@@ -83,7 +80,7 @@ fn shown(outcome: &Outcome) -> String {
 
 fn assert_snapshot(name: &str, text: &str) {
     insta::with_settings!({
-        prepend_module_to_snapshot => false, snapshot_path => "snapshots/cli", omit_expression => true,
+        prepend_module_to_snapshot => false, snapshot_path => "../snapshots/cli", omit_expression => true,
     }, { insta::assert_snapshot!(name, text) });
 }
 
@@ -143,180 +140,6 @@ fn a_command_line_without_sense_is_explained() {
         writeln!(all, "$ ocp2 {}\n{}", line.join(" "), outcome.stderr.trim_end()).unwrap();
     }
     assert_snapshot("usage", &all);
-}
-
-#[test]
-fn an_inventory_that_is_not_there_is_no_riddle() {
-    let desk = Desk::new();
-    for line in [&["plan", "nowhere.yaml"][..], &["render", "overlay", "-i", "nowhere.yaml"]] {
-        let outcome = desk.ocp2(line);
-        assert_eq!(outcome.status, 3);
-        assert_snapshot("inventory-not-there", &shown(&outcome));
-    }
-}
-
-#[test]
-fn the_inventory_is_found_where_it_is_said_to_be() {
-    let desk = Desk::new();
-    let named = |cluster: &str| {
-        fs::read_to_string(desk.path("inventory.yaml"))
-            .unwrap()
-            .replace("name: ocp", &format!("name: {cluster}"))
-    };
-    desk.write("by-variable.yaml", &named("variable")).write("by-option.yaml", &named("option"));
-    let name = |arguments: &[&str], variable: &str| {
-        let outcome = desk.ocp2_with(
-            &[&["render", "pool", "--host", "bm1"], arguments].concat(),
-            &[("OCP2_INVENTORY", variable)],
-        );
-        assert_eq!(outcome.status, 0, "{outcome:#?}");
-        let (_, rest) = outcome.stdout.split_once("<name>ocp2-").unwrap();
-        rest.split_once('<').unwrap().0.to_owned()
-    };
-    assert_eq!(name(&[], ""), "ocp");
-    assert_eq!(name(&[], "by-variable.yaml"), "variable");
-    assert_eq!(name(&["-i", "by-option.yaml"], "by-variable.yaml"), "option");
-    assert_eq!(name(&["--inventory=by-option.yaml"], ""), "option");
-}
-
-/// An inventory with two things wrong, one of them a secret in the wrong place.
-fn wrong(desk: &Desk) -> &Desk {
-    let text = fs::read_to_string(desk.path("inventory.yaml")).unwrap();
-    let text = text.replace("nic: ens34f0\n  - name: bm2", "nick: ens34f0\n  - name: bm2");
-    desk.write("wrong.yaml", &text.replace("version: 4.18.30", "version: four"))
-}
-
-#[test]
-fn a_wrong_inventory_is_shown_with_its_places() {
-    let desk = Desk::new();
-    let outcome = wrong(&desk).ocp2(&["plan", "wrong.yaml"]);
-    assert_eq!(outcome.status, 3);
-    // Line and column, and a mark below the place itself.
-    for sign in ["wrong.yaml:6:12", "wrong.yaml:12:5", "· ", "──"] {
-        assert!(outcome.stderr.contains(sign), "{sign} is not in\n{}", outcome.stderr);
-    }
-    assert_snapshot("inventory-wrong", &shown(&outcome));
-}
-
-#[test]
-fn colours_are_for_terminals_and_for_those_who_ask() {
-    let desk = Desk::new();
-    // The last line and the picture of the place agree.
-    let coloured = |text: &str| {
-        let [first, last] =
-            ["×", "error:"].map(|sign| text.lines().any(|line| line.contains(sign) && line.contains('\x1b')));
-        assert_eq!(first, last, "{text:?}");
-        first
-    };
-    let plan = ["plan", "wrong.yaml"];
-    wrong(&desk);
-    assert!(!coloured(&desk.ocp2(&plan).stderr));
-    assert!(coloured(&desk.ocp2(&[&plan[..], &["--color", "always"]].concat()).stderr));
-    assert!(coloured(
-        &desk.ocp2_with(&[&plan[..], &["--color", "always"]].concat(), &[("NO_COLOR", "1")]).stderr
-    ));
-    assert!(coloured(&desk.ocp2_on_a_terminal("plan wrong.yaml", "")));
-    assert!(!coloured(&desk.ocp2_on_a_terminal("plan wrong.yaml", "NO_COLOR=1")));
-    assert!(!coloured(&desk.ocp2_on_a_terminal("plan wrong.yaml --color never", "")));
-    // no-color.org: set to nothing it is not set.
-    assert!(coloured(&desk.ocp2_on_a_terminal("plan wrong.yaml", "NO_COLOR=")));
-}
-
-#[test]
-fn install_config_comes_out_as_the_installer_takes_it() {
-    let desk = Desk::new();
-    let outcome = desk.ocp2(&["render", "install-config"]);
-    assert_eq!(outcome.status, 0);
-    let config: serde_json::Value = serde_yaml::from_str(&outcome.stdout).unwrap();
-    assert_eq!(config["metadata"]["name"], "ocp");
-    assert_eq!(config["networking"]["machineNetwork"][0]["cidr"], "12.12.139.0/24");
-    let pull_secret: serde_json::Value =
-        serde_json::from_str(config["pullSecret"].as_str().unwrap()).unwrap();
-    assert_eq!(pull_secret["auths"]["quay.io"]["auth"], SECRET);
-    // It is offline: what it took for granted it says, and not on stdout.
-    assert!(
-        outcome.stderr.contains("note: hosts[0].underlay.mtu: assumed 1500 for bm1"),
-        "{}",
-        outcome.stderr
-    );
-    assert!(!outcome.stderr.contains(SECRET));
-}
-
-#[test]
-fn a_terminal_never_shows_the_pull_secret() {
-    let said = Desk::new().ocp2_on_a_terminal("render install-config", "");
-    assert!(said.contains("pullSecret: \"•••\""), "{said}");
-    assert!(said.contains("note: secrets are masked"), "{said}");
-    assert!(!said.contains(SECRET), "{said}");
-}
-
-#[test]
-fn files_are_written_for_their_owner_only() {
-    let desk = Desk::new();
-    let all = [
-        "install-config",
-        "agent-config",
-        "overlay",
-        "sysctl",
-        "nftables",
-        "dnsmasq",
-        "hosts",
-        "dhcp-hosts",
-        "haproxy",
-        "units",
-        "domain",
-        "pool",
-        "volume",
-    ];
-    let arguments = [&["render"], &all[..], &["--dir", "out/deep"]].concat();
-    // What is there already, and open to all, must not stay so.
-    fs::create_dir_all(desk.path("out/deep")).unwrap();
-    desk.write("out/deep/install-config.yaml", "old");
-    let outcome = desk.ocp2(&arguments);
-    assert_eq!((outcome.status, outcome.stdout.as_str()), (0, ""), "{outcome:#?}");
-    assert!(!outcome.stderr.contains(SECRET));
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let (mut names, mut folders) = (Vec::new(), vec![desk.path("out/deep")]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(desk.path("out/deep")).unwrap().display().to_string();
-            if path.is_dir() {
-                assert_eq!(mode(&path), 0o700, "{name}");
-                folders.push(path);
-                continue;
-            }
-            assert_eq!(mode(&path), 0o600, "{name}");
-            let text = fs::read_to_string(&path).unwrap();
-            assert_eq!(text.contains(SECRET), name == "install-config.yaml", "{name}");
-            names.push(name);
-        }
-    }
-    names.sort();
-    assert_snapshot("render-dir", &names.join("\n"));
-}
-
-#[test]
-fn what_is_rendered_for_a_host_is_the_same_every_time() {
-    let desk = Desk::new();
-    let arguments = [
-        "render",
-        "--host",
-        "bm2",
-        "overlay",
-        "sysctl",
-        "nftables",
-        "dnsmasq",
-        "hosts",
-        "dhcp-hosts",
-        "haproxy",
-        "units",
-    ];
-    let (first, second) = (desk.ocp2(&arguments), desk.ocp2(&arguments));
-    assert_eq!(first, second);
-    assert_snapshot("render-bm2", first.stdout.trim_end());
-    let one = desk.ocp2(&["render", "--host", "bm2", "domain"]);
-    assert_eq!(one.stdout.matches("<domain ").count(), 3, "{}", one.stdout);
 }
 
 #[test]

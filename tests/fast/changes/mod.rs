@@ -12,23 +12,20 @@
 //! to say all that its resource asks of a host; forgotten is not the same as absent.
 //! With `whole: true` the changes are kept as a snapshot, their scripts included.
 
+mod libvirt;
+mod want;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
-    net::IpAddr,
     path::{Path, PathBuf},
 };
 
-use ocp2::{
-    command::Command,
-    resource::{
-        Action, Boolean, Bridge, Change, Detail, Domain, Entries, Facts, File, KvmProof, Label, Listener,
-        Manager, NftTable, Package, Peers, Pool, Questions, Reload, Resource, Setting, Stamp, Unit, Volume,
-        Vxlan, hypervisor,
-    },
-};
+use ocp2::resource::{Action, Change, Detail, Facts, Questions, Resource, Setting};
 use serde::Deserialize;
+
+use self::{libvirt::Libvirt, want::Want};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,156 +52,6 @@ struct Refusal {
     fix: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Want {
-    Bridge {
-        name: String,
-        alias: String,
-        mac: String,
-        mtu: u16,
-        address: String,
-    },
-    Vxlan(WantVxlan),
-    Peers {
-        device: String,
-        peers: Vec<IpAddr>,
-    },
-    Setting {
-        name: String,
-        value: String,
-        before: Option<String>,
-    },
-    Boolean {
-        name: String,
-        before: String,
-    },
-    Label {
-        path: String,
-        record: String,
-    },
-    File {
-        path: String,
-        content: String,
-        private: Option<bool>,
-        check: Option<String>,
-    },
-    Unit {
-        name: String,
-        before: Option<String>,
-        started: Option<WantStamp>,
-        loaded: Option<WantStamp>,
-    },
-    Package {
-        manager: String,
-        names: Vec<String>,
-        quiet: Vec<String>,
-        record: String,
-    },
-    Entries {
-        firewall: String,
-        list: String,
-        make: String,
-        kept: String,
-    },
-    NftTable {
-        name: String,
-        file: String,
-        content: String,
-        loaded: String,
-    },
-    Listener {
-        unit: String,
-        sockets: Vec<(String, IpAddr, u16)>,
-    },
-    Kvm {
-        path: String,
-    },
-    Pool {
-        name: String,
-        path: String,
-        xml: String,
-    },
-    Volume {
-        pool: String,
-        name: String,
-        path: String,
-        capacity: u64,
-        from: Option<String>,
-        xml: String,
-        domain: String,
-    },
-    Domain {
-        name: String,
-        cluster: String,
-        xml: String,
-    },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WantVxlan {
-    name: String,
-    alias: String,
-    bridge: String,
-    mac: String,
-    mtu: u16,
-    vni: u32,
-    port: u16,
-    local: IpAddr,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WantStamp {
-    path: String,
-    content: String,
-}
-
-/// What libvirt told; `xml` may be `<FILE`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Libvirt {
-    /// There is no libvirt on the host yet.
-    #[serde(default)]
-    missing: bool,
-    #[serde(default)]
-    pools: Vec<PoolTold>,
-    #[serde(default)]
-    volumes: Vec<VolumeTold>,
-    #[serde(default)]
-    domains: Vec<DomainTold>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PoolTold {
-    name: String,
-    active: bool,
-    autostart: bool,
-    xml: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VolumeTold {
-    pool: String,
-    name: String,
-    capacity: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DomainTold {
-    name: String,
-    uuid: String,
-    state: String,
-    autostart: bool,
-    xml: String,
-    /// How the description it runs by differs from that one; not told: as if it was off.
-    runs: Option<BTreeMap<String, String>>,
-}
-
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fast/changes")
 }
@@ -215,73 +62,6 @@ fn text(text: &str) -> String {
         return text.to_owned();
     };
     fs::read_to_string(folder().join("captured").join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-impl Want {
-    fn resource(self) -> Resource {
-        match self {
-            Self::Bridge { name, alias, mac, mtu, address } => Resource::Bridge(Bridge {
-                name,
-                alias,
-                mac: mac.parse().unwrap(),
-                mtu,
-                address: address.parse().unwrap(),
-            }),
-            Self::Vxlan(it) => Resource::Vxlan(Vxlan {
-                name: it.name,
-                alias: it.alias,
-                bridge: it.bridge,
-                mac: it.mac.parse().unwrap(),
-                mtu: it.mtu,
-                vni: it.vni,
-                port: it.port,
-                local: it.local,
-            }),
-            Self::Peers { device, peers } => Resource::Peers(Peers { device, peers }),
-            Self::Setting { name, value, before } => Resource::Setting(Setting { name, value, before }),
-            Self::Boolean { name, before } => Resource::Boolean(Boolean { name, before }),
-            Self::Label { path, record } => Resource::Label(Label { path, record }),
-            Self::File { path, content, private, check } => {
-                let mut file = File::new(path, content);
-                if private == Some(true) {
-                    file = file.private();
-                }
-                if let Some(check) = check {
-                    file = file.checked_by(Command::new(&check));
-                }
-                Resource::File(file)
-            }
-            Self::Unit { name, before, started, loaded } => {
-                let stamp = |it: WantStamp| Stamp { path: it.path, content: it.content, files: Vec::new() };
-                let runs =
-                    started.map(|started| Reload { started: stamp(started), loaded: loaded.map(stamp) });
-                Resource::Unit(Unit { name, runs, before })
-            }
-            Self::Package { manager, names, quiet, record } => {
-                let manager = if manager == "dnf" { Manager::Dnf } else { Manager::Apt };
-                Resource::Package(Package { manager, names, quiet, record })
-            }
-            Self::Entries { firewall, list, make, kept } => {
-                Resource::Entries(Entries { firewall, list, make, kept })
-            }
-            Self::NftTable { name, file, content, loaded } => {
-                Resource::NftTable(NftTable { name, file: File::new(file, content), loaded })
-            }
-            Self::Listener { unit, sockets } => {
-                let protocol = |name: &str| if name == "udp" { "udp" } else { "tcp" };
-                let sockets = sockets.iter().map(|(name, address, port)| (protocol(name), *address, *port));
-                Resource::Listener(Listener { unit, sockets: sockets.collect() })
-            }
-            Self::Kvm { path } => Resource::KvmProof(KvmProof { path }),
-            Self::Pool { name, path, xml } => Resource::Pool(Pool { name, path, xml: text(&xml) }),
-            Self::Volume { pool, name, path, capacity, from, xml, domain } => {
-                Resource::Volume(Volume { pool, name, path, capacity, from, xml: text(&xml), domain })
-            }
-            Self::Domain { name, cluster, xml } => {
-                Resource::Domain(Box::new(Domain { name, cluster, xml: text(&xml) }))
-            }
-        }
-    }
 }
 
 /// Returns the sections of the answer that every host tells and this resource looks at.
@@ -361,49 +141,6 @@ impl Case {
     }
 }
 
-/// Changes a text that has to be there.
-fn edit(text: &str, (from, to): (&String, &String)) -> String {
-    assert!(text.contains(from), "nothing to edit: {from}");
-    text.replace(from, to)
-}
-
-impl Libvirt {
-    fn seen(self) -> hypervisor::Seen {
-        let pool = |told: PoolTold| hypervisor::PoolSeen {
-            name: told.name,
-            active: told.active,
-            autostart: told.autostart,
-            xml: told.xml,
-        };
-        let volume = |told: VolumeTold| hypervisor::VolumeSeen {
-            path: format!("/var/lib/libvirt/images/ocp/{}", told.name),
-            pool: told.pool,
-            name: told.name,
-            capacity: told.capacity,
-        };
-        let domain = |told: DomainTold| hypervisor::DomainSeen {
-            state: match told.state.as_str() {
-                "running" => hypervisor::DomainState::Running,
-                "off" => hypervisor::DomainState::Off,
-                "paused" => hypervisor::DomainState::Paused,
-                other => panic!("no domain is {other}"),
-            },
-            name: told.name,
-            uuid: told.uuid,
-            autostart: told.autostart,
-            live: told
-                .runs
-                .map(|edits| edits.iter().fold(told.xml.clone(), |text, change| edit(&text, change))),
-            xml: told.xml,
-        };
-        hypervisor::Seen {
-            pools: self.pools.into_iter().map(pool).collect(),
-            volumes: self.volumes.into_iter().map(volume).collect(),
-            domains: self.domains.into_iter().map(domain).collect(),
-        }
-    }
-}
-
 /// Returns changes whole: summary, differences, and how they are carried out.
 fn whole(changes: &[Change]) -> String {
     let mut all = String::new();
@@ -438,7 +175,7 @@ fn check(path: &Path) {
             assert_eq!(&lines, expected);
             if case.whole {
                 insta::with_settings!({
-                    prepend_module_to_snapshot => false, snapshot_path => "snapshots/changes", omit_expression => true,
+                    prepend_module_to_snapshot => false, snapshot_path => "../snapshots/changes", omit_expression => true,
                 }, { insta::assert_snapshot!(format!("{kind}-{name}"), whole(&changes)) });
             }
         }

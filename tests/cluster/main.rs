@@ -2,130 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../fake/mod.rs"]
 mod fake;
+mod settled;
+mod wanted;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fmt::Write as _,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr},
 };
 
-use ocp2::{
-    cluster::{
-        Addressing, Cluster, Method, Role, Settled, Trace, Underlay, VirtType, assume, overhead, resolve,
-        resolve_around, unseen,
-    },
-    inventory::Loaded,
+use ocp2::cluster::{Addressing, Cluster, Method, Role, VirtType, assume, overhead, resolve, unseen};
+use proptest::prelude::*;
+
+use self::{
+    settled::whereabouts,
+    wanted::{PLAIN, Wanted, seen, wanted},
 };
-use proptest::{prelude::*, sample::select};
-
-/// An inventory to be.
-#[derive(Debug, Clone)]
-struct Wanted {
-    hosts: usize,
-    masters: usize,
-    workers: usize,
-    /// Last byte of an address asked for, and for which of the nodes.
-    address: Option<(usize, u8)>,
-    /// Host asked for, and for which of the nodes.
-    host: Option<(usize, usize)>,
-}
-
-fn wanted() -> impl Strategy<Value = Wanted> {
-    (
-        1..6_usize,
-        select(vec![3_usize, 4, 5]),
-        0..20_usize,
-        any::<Option<(usize, u8)>>(),
-        any::<Option<(usize, usize)>>(),
-    )
-        .prop_map(|(hosts, masters, workers, address, host)| Wanted {
-            hosts,
-            masters,
-            workers,
-            address: address.map(|(node, last)| (node % (masters + workers), last.clamp(1, 254))),
-            host: host.map(|(node, host)| (node % (masters + workers), host % hosts)),
-        })
-}
-
-impl Wanted {
-    fn text(&self) -> String {
-        let mut text =
-            "apiVersion: ocp2/v1\ncluster: {name: ocp, baseDomain: example.com, version: 4.18.30, \
-                        pullSecretFile: pull-secret.json, sshKeyFile: key.pub}\nhosts:\n"
-                .to_owned();
-        for host in 0..self.hosts {
-            writeln!(text, "  - {{name: bm{host}, ssh: root@10.0.0.{}, nic: eno1}}", host + 1).unwrap();
-        }
-        text.push_str("nodes:\n");
-        for (group, first, count) in [("master", 0, self.masters), ("worker", self.masters, self.workers)] {
-            writeln!(text, "  {group}s:\n    count: {count}\n    items:").unwrap();
-            for node in 0..count {
-                let address = self.address.filter(|(of, _)| *of == first + node);
-                let host = self.host.filter(|(of, _)| *of == first + node);
-                if address.is_none() && host.is_none() {
-                    continue;
-                }
-                let ip = address.map_or(String::new(), |(_, last)| format!(", ip: 192.168.139.{last}"));
-                let host = host.map_or(String::new(), |(_, host)| format!(", host: bm{host}"));
-                writeln!(text, "      - {{name: {group}{node}{ip}{host}}}").unwrap();
-            }
-        }
-        text
-    }
-
-    fn loaded(&self) -> Loaded {
-        fake::load(&self.text())
-            .unwrap_or_else(|error| panic!("{}\n{:?}", self.text(), miette::Report::new(error)))
-    }
-
-    fn cluster(&self) -> Cluster {
-        let loaded = self.loaded();
-        resolve(&loaded, &assume(&loaded.inventory).underlays).unwrap().cluster
-    }
-
-    /// Resolves it where all of `before` is there already.
-    fn after(&self, before: &Cluster) -> Result<Cluster, String> {
-        around(&self.loaded(), &settled(before))
-    }
-}
-
-/// Returns what the hosts of a cluster show when all its VMs exist.
-fn settled(cluster: &Cluster) -> Settled {
-    let trace = |node: &ocp2::cluster::Node| {
-        let host = &cluster.hosts[node.host].name;
-        let trace = Trace {
-            vms: vec![host.clone()],
-            disks: vec![host.clone()],
-            placed: Some(host.clone()),
-            address: Some(node.address),
-        };
-        (node.name.clone(), trace)
-    };
-    Settled {
-        hosts: cluster.hosts.iter().map(|host| (host.name.clone(), host.address)).collect(),
-        nodes: cluster.nodes.iter().map(trace).collect(),
-        begun: true,
-    }
-}
-
-fn around(loaded: &Loaded, settled: &Settled) -> Result<Cluster, String> {
-    match resolve_around(loaded, &assume(&loaded.inventory).underlays, settled) {
-        Ok(resolved) => Ok(resolved.cluster),
-        Err(problems) => Err(problems.list().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
-    }
-}
-
-/// Returns who is where: each node with its host and address, then each host with its own.
-fn whereabouts(cluster: &Cluster) -> Vec<String> {
-    let host = |index: usize| &cluster.hosts[index].name;
-    let nodes =
-        cluster.nodes.iter().map(|node| format!("{} {} {}", node.name, host(node.host), node.address));
-    let mut all: Vec<String> =
-        nodes.chain(cluster.hosts.iter().map(|host| format!("{} {}", host.name, host.address))).collect();
-    all.sort();
-    all
-}
 
 proptest! {
     #[test]
@@ -221,31 +114,6 @@ proptest! {
         prop_assert_eq!(mtu, mtus.iter().min().unwrap() - 100);
     }
 }
-
-fn seen(mtus: &[u16], v6: bool) -> BTreeMap<String, Underlay> {
-    let underlay = |(host, mtu): (usize, &u16)| {
-        let last = u8::try_from(host + 1).unwrap();
-        let address = if v6 {
-            IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last.into()))
-        } else {
-            IpAddr::V4(Ipv4Addr::new(10, 0, 0, last))
-        };
-        let underlay = Underlay {
-            device: Some("eno1".to_owned()),
-            address,
-            peer_address: address,
-            mtu: *mtu,
-            public: Some(address),
-            resolvers: vec![Ipv4Addr::new(9, 9, 9, 9).into()],
-            nmstate: false,
-            kvm: false,
-        };
-        (format!("bm{host}"), underlay)
-    };
-    mtus.iter().enumerate().map(underlay).collect()
-}
-
-const PLAIN: Wanted = Wanted { hosts: 2, masters: 3, workers: 3, address: None, host: None };
 
 fn resolved(text: &str, mtus: &[u16]) -> Result<Cluster, String> {
     let loaded = fake::load(text).unwrap_or_else(|error| panic!("{:?}", miette::Report::new(error)));
@@ -363,99 +231,6 @@ fn two_hosts_are_warned_about_their_quorum_and_three_are_not() {
         warnings.iter().any(|warning| warning.message.contains("quorum"))
     };
     assert!(warned(1) && warned(2) && !warned(3) && !warned(5));
-}
-
-/// The inventory without one of its hosts, in the text's order or the other way round.
-fn without(wanted: &Wanted, gone: usize) -> Loaded {
-    let line = format!("  - {{name: bm{gone}, ssh: root@10.0.0.{}, nic: eno1}}\n", gone + 1);
-    let text = wanted.text();
-    assert!(text.contains(&line), "{text}");
-    fake::load(&text.replace(&line, "")).unwrap()
-}
-
-#[test]
-fn a_third_host_takes_no_vm_from_the_two_and_gets_the_next_one() {
-    let before = PLAIN.cluster();
-    let grown = Wanted { hosts: 3, workers: 4, ..PLAIN };
-    // Nobody has to tell it: derived afresh, master2 would be on the third host.
-    assert_eq!(grown.cluster().nodes[2].host, 2);
-    let after = grown.after(&before).unwrap();
-    let hosts: Vec<usize> = after.nodes.iter().map(|node| node.host).collect();
-    assert_eq!(hosts, [0, 1, 0, 1, 0, 1, 2]);
-}
-
-#[test]
-fn a_host_that_leaves_takes_no_address_along_and_its_nodes_have_to_be_decided_on() {
-    let three = Wanted { hosts: 3, ..PLAIN };
-    let before = three.cluster();
-    let mut settled = settled(&before);
-    // As the two that are left see it: they remember what was on the third.
-    for trace in settled.nodes.values_mut().filter(|trace| trace.vms == ["bm1"]) {
-        trace.vms.clear();
-        trace.disks.clear();
-    }
-    let loaded = without(&three, 1);
-    let refused = around(&loaded, &settled).unwrap_err();
-    assert_eq!(
-        refused,
-        "nodes.masters.items: master1 was made on bm1, which the inventory does not have any more\n\
-         nodes.workers.items: worker1 was made on bm1, which the inventory does not have any more"
-    );
-    // Told where to make them anew, the others keep place and address.
-    let text =
-        three.text().replace("    items:\n  workers", "    items: [{name: master1, host: bm2}]\n  workers");
-    let text = text.replace("  - {name: bm1, ssh: root@10.0.0.2, nic: eno1}\n", "");
-    let text = format!("{} [{{name: worker1, host: bm0}}]\n", text.trim_end());
-    let after = around(&fake::load(&text).unwrap(), &settled).unwrap();
-    let whereabouts = whereabouts(&after);
-    for one in [
-        "bm0 192.168.139.1",
-        "bm2 192.168.139.3",
-        "master0 bm0 192.168.139.10",
-        "master1 bm2 192.168.139.11",
-        "master2 bm2 192.168.139.12",
-    ] {
-        assert!(whereabouts.contains(&one.to_owned()), "{one}: {whereabouts:?}");
-    }
-}
-
-#[test]
-fn the_inventory_cannot_move_a_vm_nor_a_disk() {
-    let before = PLAIN.cluster();
-    let asked = Wanted { host: Some((2, 1)), ..PLAIN };
-    let refused = asked.after(&before).unwrap_err();
-    assert_eq!(refused, "nodes.masters.items[0].host: master2 is on bm0, and a VM is never moved");
-
-    let mut settled = settled(&before);
-    let trace = settled.nodes.get_mut("master2").unwrap();
-    trace.vms.clear();
-    let refused = around(&asked.loaded(), &settled).unwrap_err();
-    assert_eq!(refused, "nodes.masters.items[0].host: the disk of master2 is on bm0");
-    // Neither VM nor disk is left: it may go where the inventory says.
-    settled.nodes.get_mut("master2").unwrap().disks.clear();
-    assert_eq!(around(&asked.loaded(), &settled).unwrap().nodes[2].host, 1);
-    assert_eq!(around(&PLAIN.loaded(), &settled).unwrap().nodes[2].host, 0);
-
-    settled.nodes.get_mut("master2").unwrap().vms = vec!["bm0".to_owned(), "bm1".to_owned()];
-    let refused = around(&PLAIN.loaded(), &settled).unwrap_err();
-    assert!(refused.contains("master2 is there more than once: on bm0 and bm1"), "{refused}");
-}
-
-#[test]
-fn the_host_with_the_installers_files_stays_the_first() {
-    let settled = settled(&PLAIN.cluster());
-    let text = PLAIN.text();
-    let (first, second) = (
-        "  - {name: bm0, ssh: root@10.0.0.1, nic: eno1}\n",
-        "  - {name: bm1, ssh: root@10.0.0.2, nic: eno1}\n",
-    );
-    let turned = text.replace(&format!("{first}{second}"), &format!("{second}{first}"));
-    let loaded = fake::load(&turned).unwrap();
-    let refused = around(&loaded, &settled).unwrap_err();
-    assert_eq!(refused, "hosts[0].name: bm1 comes first now, but bm0 has the installer's files");
-    // Before the installation any order will do, and addresses stay with their hosts.
-    let cluster = around(&loaded, &Settled { begun: false, ..settled }).unwrap();
-    assert_eq!(cluster.hosts[0].address, Ipv4Addr::new(192, 168, 139, 2));
 }
 
 #[test]

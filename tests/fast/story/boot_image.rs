@@ -1,0 +1,151 @@
+//! The boot image's next step, and what is frozen once nodes have booted from it.
+
+use ocp2::{
+    bringup::{ImageRecord, ImageStep, Phase, Place, frozen_inputs, image_path, image_step},
+    resource::{Action, Detail, Facts, Resource},
+};
+
+use super::{cluster, file};
+
+/// A host's facts of the boot image.
+#[derive(Clone, Copy, Default)]
+struct Image {
+    record: Option<&'static str>,
+    begun: Option<&'static str>,
+    size: Option<u64>,
+}
+
+fn has(inputs: &'static str) -> Image {
+    Image { record: Some(inputs), size: Some(1000), ..Image::default() }
+}
+
+fn begun(image: Image, inputs: &'static str) -> Image {
+    Image { begun: Some(inputs), ..image }
+}
+
+fn step(images: &[Image]) -> ImageStep {
+    let cluster = cluster();
+    let place = Place::of(&cluster);
+    let record = |inputs: &str| {
+        serde_json::to_string(&ImageRecord {
+            sha256: "11".into(),
+            size: 1000,
+            inputs: inputs.into(),
+            ignited: None,
+        })
+        .unwrap()
+    };
+    let facts = |image: &Image| {
+        let mut facts = Facts::default();
+        if let Some(inputs) = image.record {
+            facts.files.insert(place.image(), file(&record(inputs)));
+        }
+        if let Some(inputs) = image.begun {
+            facts.files.insert(place.begun(), file(&record(inputs)));
+        }
+        facts.listing.extend(image.size.map(|size| (image_path(&cluster), size)));
+        facts
+    };
+    let hosts: Vec<Facts> = images.iter().map(facts).collect();
+    image_step(&cluster, "now", &hosts.iter().collect::<Vec<_>>())
+}
+
+#[test]
+fn the_boot_image_is_made_copied_or_left() {
+    let none = Image::default();
+    assert_eq!(step(&[none, none]), ImageStep::Make);
+    assert_eq!(step(&[has("now"), none, none]), ImageStep::Copy(vec![1, 2]));
+    assert_eq!(step(&[has("now"), has("now")]), ImageStep::Done);
+    // The inventory has changed since.
+    assert_eq!(step(&[has("before"), has("before")]), ImageStep::Make);
+    assert_eq!(step(&[has("now"), has("before")]), ImageStep::Copy(vec![1]));
+    // The record alone does not boot a VM, and half an image neither.
+    assert_eq!(step(&[Image { size: None, ..has("now") }, has("now")]), ImageStep::Make);
+    assert_eq!(step(&[has("now"), Image { size: Some(999), ..has("now") }]), ImageStep::Copy(vec![1]));
+    // The first host is another one now; the image on the second does not help it.
+    assert_eq!(step(&[none, has("now")]), ImageStep::Make);
+}
+
+#[test]
+fn once_begun_the_boot_image_is_frozen() {
+    let none = Image::default();
+    assert_eq!(step(&[begun(has("now"), "now"), has("now")]), ImageStep::Done);
+    assert_eq!(step(&[begun(has("before"), "before"), has("before")]), ImageStep::Frozen);
+    assert_eq!(step(&[has("now"), begun(has("before"), "before")]), ImageStep::Frozen);
+    // A host that joined later still gets it.
+    assert_eq!(step(&[begun(has("now"), "now"), none]), ImageStep::Copy(vec![1]));
+    // Also where the inventory has changed since; never another image than the nodes booted from.
+    assert_eq!(step(&[begun(has("before"), "before"), none]), ImageStep::Copy(vec![1]));
+    // The image was deleted after the installation, which needs it no more.
+    assert_eq!(step(&[begun(none, "now"), none]), ImageStep::Done);
+}
+
+#[test]
+fn a_host_whose_vms_need_the_boot_image_no_more_does_not_get_it_again() {
+    let cluster = cluster();
+    let place = Place::of(&cluster);
+    let record = serde_json::to_string(&ImageRecord {
+        sha256: "11".into(),
+        size: 1000,
+        inputs: "now".into(),
+        ignited: None,
+    });
+    let record = record.unwrap();
+    let mut first = Facts::default();
+    first.files.insert(place.image(), file(&record));
+    first.files.insert(place.begun(), file(&record));
+    first.listing.insert(image_path(&cluster), 1000);
+    let mut second = Facts::default();
+    assert_eq!(image_step(&cluster, "now", &[&first, &second]), ImageStep::Copy(vec![1]));
+    second.files.insert(place.ejected(), file(""));
+    assert_eq!(image_step(&cluster, "now", &[&first, &second]), ImageStep::Done);
+}
+
+#[test]
+fn what_has_changed_in_frozen_inputs_is_shown() {
+    let cluster = cluster();
+    let seen = |before: Option<&str>| {
+        let mut facts = Facts::default();
+        facts.files.extend(before.map(|before| (Place::of(&cluster).inputs(), file(before))));
+        let change = frozen_inputs(&cluster, "fips: true\n", &facts);
+        assert!(matches!(&change.action, Action::Manual(advice) if advice.contains("never applied")));
+        change
+    };
+    let change = seen(Some("fips: false\n"));
+    let [Detail::Diff { text }] = change.details.as_slice() else { panic!("{:?}", change.details) };
+    assert!(text.contains("-fips: false\n+fips: true"), "{text}");
+    // Masked, two pull secrets look the same.
+    assert_eq!(seen(Some("fips: true\n")).summary, "a secret among them has changed");
+    assert!(seen(None).summary.contains("not known"));
+}
+
+#[test]
+fn an_unreadable_mark_is_a_mark() {
+    let cluster = cluster();
+    let mut facts = Facts::default();
+    facts.files.insert(Place::of(&cluster).begun(), file(""));
+    assert_eq!(image_step(&cluster, "now", &[&facts]), ImageStep::Frozen);
+}
+
+#[test]
+fn the_machines_are_marked_as_begun_before_they_boot() {
+    let cluster = cluster();
+    let place = Place::of(&cluster);
+    let wanted = |facts: &Facts| -> Vec<String> {
+        let resources = Phase::Machines.wanted(&cluster, 0, facts).unwrap();
+        let name = |resource: Resource| match resource {
+            Resource::File(file) => Some(file.path),
+            Resource::Domain(domain) => Some(domain.name),
+            _ => None,
+        };
+        resources.into_iter().filter_map(name).collect()
+    };
+    let mut facts = Facts::default();
+    let before = wanted(&facts);
+    let mark = before.iter().position(|name| *name == place.begun()).unwrap();
+    let first = before.iter().position(|name| name == "ocp-master0").unwrap();
+    assert!(mark < first, "{before:?}");
+    // A later run with another image must not say that the nodes booted from that.
+    facts.files.insert(place.begun(), file("{}"));
+    assert!(!wanted(&facts).contains(&place.begun()));
+}

@@ -1,0 +1,88 @@
+//! What keeps a host out.
+
+use ocp2::{
+    bringup::{Place, preflight},
+    cluster::Cluster,
+    resource::{Facts, Manager, System},
+};
+
+use super::{cluster, file};
+
+/// Returns the facts of a host that lacks nothing.
+fn fit(cluster: &Cluster) -> Facts {
+    let system = System {
+        name: "Debian GNU/Linux 12 (bookworm)".into(),
+        manager: Some(Manager::Apt),
+        kernel: "6.1.0-40-amd64".into(),
+        architecture: "x86_64".into(),
+        memory_mib: 3 * 16384 + 1024,
+        now: 1_000_000,
+        systemd: true,
+        overlay_links: true,
+        space: [(cluster.machines.pool.display().to_string(), (400 * 1024, 360 * 1024))].into(),
+        ..System::default()
+    };
+    let mut facts = Facts { system, ..Facts::default() };
+    facts.files.insert(Place::of(cluster).var("kvm"), file("6.1.0-40-amd64 yes\n"));
+    facts
+}
+
+/// Returns what preflight finds after `spoil`.
+fn found(spoil: impl Fn(&mut Facts)) -> Vec<String> {
+    let cluster = cluster();
+    let mut facts = fit(&cluster);
+    spoil(&mut facts);
+    let findings = preflight(&cluster, 0, &facts, 1_000_000);
+    assert!(findings.iter().all(|finding| finding.host == "bm1" && !finding.fix.is_empty()));
+    findings.into_iter().map(|finding| finding.what).collect()
+}
+
+#[test]
+fn a_fit_host_passes_preflight() {
+    assert_eq!(found(|_| ()), [""; 0]);
+    // At the very limits, too.
+    assert_eq!(found(|facts| facts.system.now += 30), [""; 0]);
+    // Whether KVM guests run is not known before they were tried.
+    assert_eq!(found(|facts| facts.files.clear()), [""; 0]);
+}
+
+#[test]
+fn preflight_says_what_keeps_a_host_out() {
+    type Spoil<'a> = &'a dyn Fn(&mut Facts);
+    let kvm = Place::of(&cluster()).var("kvm");
+    let cases: [(Spoil, &str); 9] = [
+        (&|facts| facts.system.systemd = false, "systemd does not run here"),
+        (&|facts| facts.system.manager = None, "Debian GNU/Linux 12 (bookworm) has neither apt-get nor dnf"),
+        (&|facts| facts.system.architecture = "aarch64".into(), "the machine is aarch64, not x86_64"),
+        (&|facts| facts.system.overlay_links = false, "the kernel cannot make a bridge and a VXLAN link"),
+        (&|facts| facts.system.now += 31, "the clock is 31 s ahead of the workstation's"),
+        (&|facts| facts.system.now -= 7200, "the clock is 7200 s behind the workstation's"),
+        (
+            &|facts| facts.system.memory_mib -= 1,
+            "its VMs need 49152 MiB of memory and the host 1024 MiB for itself, but it has 50175 MiB in all",
+        ),
+        (
+            &|facts| facts.system.space.values_mut().for_each(|room| room.1 -= 1),
+            "the disks of its VMs need 368640 MiB in /var/lib/libvirt/images/ocp, but 368639 MiB are free there",
+        ),
+        (
+            &|facts| drop(facts.files.insert(kvm.clone(), file("6.1.0-40-amd64 no\n"))),
+            "KVM guests do not run here: a guest of one sector hung or failed under /dev/kvm",
+        ),
+    ];
+    for (spoil, what) in cases {
+        assert_eq!(found(spoil), [what]);
+    }
+    // Everything at once, not one thing after the other.
+    let all = found(|facts| cases.iter().for_each(|(spoil, _)| spoil(facts)));
+    assert_eq!(all.len(), 8, "{all:#?}");
+}
+
+#[test]
+fn disks_that_are_there_need_no_room() {
+    let spoil = |facts: &mut Facts| {
+        facts.listing.insert("/var/lib/libvirt/images/ocp/ocp-master0.img".into(), 128_849_018_880);
+        facts.system.space.values_mut().for_each(|room| room.1 = 240 * 1024);
+    };
+    assert_eq!(found(spoil), [""; 0]);
+}
