@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+import inventory
+
 ROUNDS = 5
 
 
@@ -23,31 +25,13 @@ class Grow:
         self.work.mkdir(parents=True, exist_ok=True)
 
     def inventory(self, count):
-        hosts = "".join(
-            f"""
-  - name: bm{n}
-    ssh: {{address: 192.0.2.{10 + n}, user: root, identityFile: {self.lab}/id_ed25519, knownHostsFile: {self.lab}/known_hosts}}
-    nic: ens34f0
-    address: 192.168.139.{100 + n}"""
+        hosts = [
+            f"name: bm{n}, ssh: {inventory.ssh(f'192.0.2.{10 + n}', self.lab, self.lab / 'known_hosts')}, "
+            f"nic: ens34f0, address: 192.168.139.{100 + n}"
             for n in range(1, count + 1)
-        )
+        ]
         path = self.work / f"grow-{count}.yaml"
-        path.write_text(
-            f"""apiVersion: ocp2/v1
-cluster:
-  name: grow
-  baseDomain: lab.test
-  version: 4.18.30
-  pullSecretFile: {self.lab}/pull-secret.json
-  sshKeyFile: {self.lab}/id_ed25519.pub
-hosts:{hosts}
-nodes:
-  masters: {{count: 3, vcpus: 1, memory: 64MiB, disk: 1GiB}}
-  workers: {{count: {max(count - 3, 0)}, vcpus: 1, memory: 64MiB, disk: 1GiB}}
-machines: {{virtType: qemu, belowMinimum: allow}}
-install: {{method: agent}}
-"""
-        )
+        path.write_text(inventory.text("grow", self.lab, hosts, max(count - 3, 0)))
         return path
 
     def ocp2(self, *arguments):

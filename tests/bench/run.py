@@ -18,6 +18,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import inventory
+
 HERE = Path(__file__).resolve().parent
 HOSTS = {"bm1": "192.0.2.11", "bm2": "192.0.2.12"}
 CLUSTER = "bench"
@@ -68,28 +70,13 @@ class Bench:
             Path(self.inventory(delay)).write_text(self.described(delay))
 
     def described(self, delay):
-        hosts = "".join(
-            f"""
-  - name: {name}
-    ssh: {{address: {near(index, delay)}, user: root, identityFile: {self.lab}/id_ed25519, knownHostsFile: {self.work}/known_hosts}}
-    nic: ens34f0
-    underlay: {{address: {address}}}"""
+        hosts = [
+            f"name: {name}, ssh: {inventory.ssh(near(index, delay), self.lab, self.work / 'known_hosts')}, "
+            f"nic: ens34f0, underlay: {{address: {address}}}"
             for index, (name, address) in enumerate(HOSTS.items())
-        )
-        return f"""apiVersion: ocp2/v1
-cluster:
-  name: {CLUSTER}
-  baseDomain: lab.test
-  version: 4.18.30
-  pullSecretFile: {self.lab}/pull-secret.json
-  sshKeyFile: {self.lab}/id_ed25519.pub
-hosts:{hosts}
-nodes:
-  masters: {{count: 3, vcpus: 1, memory: 64MiB, disk: 1GiB}}
-  workers: {{count: 3, vcpus: 1, memory: 64MiB, disk: 1GiB}}
-machines: {{virtType: qemu, pool: {POOL_PATH}, belowMinimum: allow}}
-install: {{iso: {self.work}/empty.iso}}
-"""
+        ]
+        image = f"{{iso: {self.work}/empty.iso}}"
+        return inventory.text(CLUSTER, self.lab, hosts, 3, machines=f", pool: {POOL_PATH}", install=image)
 
     def collect(self):
         """Takes from the hosts what ocp2 has put there, for the others to keep."""
@@ -127,8 +114,8 @@ install: {{iso: {self.work}/empty.iso}}
             hosts = {
                 name: files[name] | {"ansible_host": near(index, delay)} for index, name in enumerate(HOSTS)
             }
-            inventory = {"all": {"vars": shared, "hosts": hosts}}
-            (self.work / f"ansible-{delay}.json").write_text(json.dumps(inventory))
+            everything = {"all": {"vars": shared, "hosts": hosts}}
+            (self.work / f"ansible-{delay}.json").write_text(json.dumps(everything))
             ssh = {
                 "ssh_user": "root",
                 "ssh_key": f"{self.lab}/id_ed25519",

@@ -6,18 +6,8 @@ use crate::stage::stage;
 fn vms_get_lease_and_gateway_from_their_own_host_only() {
     let stage = stage();
     // A compact cluster beside the first one, so that the first one stays.
-    let inventory = stage.inventory(
-        "dhcp.yaml",
-        &[
-            ("name: ocp\n", "name: dyn\n"),
-            (
-                "\nnodes:",
-                "\nnetwork: {machineNetwork: 192.168.203.0/24, bridge: br-dyn, vxlan: {device: vxlan5, vni: 80}, addressing: dhcp}\nnodes:",
-            ),
-            ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
-            ("workers: {count: 3", "workers: {count: 0"),
-        ],
-    );
+    let dhcp = [("vni: 80}", "vni: 80}, addressing: dhcp"), ("workers: {count: 3", "workers: {count: 0")];
+    let inventory = stage.beside("dyn", 5, &dhcp);
     stage.ocp2(&["up", &inventory]).succeeds();
     for (host, vm, gateway) in [
         ("bm1", "192.168.203.10", "192.168.203.1"),

@@ -179,44 +179,39 @@ fn a_run_that_is_killed_among_the_vms_makes_none_of_them_twice() {
     stage.ocp2(&["down", "--yes", &inventory]).succeeds();
 }
 
-#[test]
-fn a_network_that_is_gone_for_20_s_is_sat_out() {
+/// Disturbs a run once it says `text`; the run ends as it is to, and the next one carries on.
+fn disturbed(text: &str, disturb: impl Fn(&Stage), ends: impl Fn(Run), when: &str) {
     let stage = stage();
     let (inventory, undisturbed) = undisturbed(&stage);
-    let run = UnderWay::until(&stage, &inventory, "bm2 [4/");
-    cable(&stage, "bm2", false);
-    thread::sleep(Duration::from_secs(20));
-    cable(&stage, "bm2", true);
-    run.end().succeeds();
-    undisturbed.carries_on(&stage, &inventory, "after the network was gone");
+    let run = UnderWay::until(&stage, &inventory, text);
+    disturb(&stage);
+    ends(run.end());
+    undisturbed.carries_on(&stage, &inventory, when);
     undisturbed.ends(&stage, &inventory);
+}
+
+#[test]
+fn a_network_that_is_gone_for_20_s_is_sat_out() {
+    let gone = |stage: &Stage| {
+        cable(stage, "bm2", false);
+        thread::sleep(Duration::from_secs(20));
+        cable(stage, "bm2", true);
+    };
+    disturbed("bm2 [4/", gone, |run| drop(run.succeeds()), "after the network was gone");
 }
 
 #[test]
 fn a_connection_that_is_cut_is_named_and_the_next_run_carries_on() {
-    let stage = stage();
-    let (inventory, undisturbed) = undisturbed(&stage);
-    let run = UnderWay::until(&stage, &inventory, "names  ");
-    stage
-        .at(
-            "bm1",
-            "kill -9 $(ss -Htnp state established sport = 22 | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u)",
-        )
-        .succeeds();
-    run.end().ends(4).says("bm1: the connection was lost");
-    undisturbed.carries_on(&stage, &inventory, "after the connection was cut");
-    undisturbed.ends(&stage, &inventory);
+    let sessions = "ss -Htnp state established sport = 22 | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u";
+    let cut = |stage: &Stage| drop(stage.at("bm1", &format!("kill -9 $({sessions})")).succeeds());
+    let named = |run: Run| drop(run.ends(4).says("bm1: the connection was lost"));
+    disturbed("names  ", cut, named, "after the connection was cut");
 }
 
 #[test]
 fn a_host_that_loses_its_power_is_carried_on_with() {
-    let stage = stage();
-    let (inventory, undisturbed) = undisturbed(&stage);
-    let run = UnderWay::until(&stage, &inventory, "names  ");
-    stage.power_cycle("bm2");
-    run.end().ends(4).says("bm2: ");
-    undisturbed.carries_on(&stage, &inventory, "after the power cut");
-    undisturbed.ends(&stage, &inventory);
+    let unplugged = |stage: &Stage| stage.power_cycle("bm2");
+    disturbed("names  ", unplugged, |run| drop(run.ends(4).says("bm2: ")), "after the power cut");
 }
 
 #[test]

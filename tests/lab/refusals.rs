@@ -77,21 +77,14 @@ fn a_pull_secret_that_is_not_json_is_refused_without_being_shown() {
 #[test]
 fn what_is_in_the_way_is_named_and_left_alone() {
     let stage = stage();
-    // A second cluster beside the first, on links and addresses of its own.
-    let own = &[
-        ("name: ocp\n", "name: second\n"),
-        (
-            "\nnodes:",
-            "\nnetwork: {machineNetwork: 192.168.200.0/24, bridge: br-two, vxlan: {device: vxlan2, vni: 77}}\nnodes:",
-        ),
-        ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
-    ];
-    let inventory = stage.inventory("second.yaml", own);
-    stage.at("bm2", "ip link add name br-two type bridge && ip link set dev br-two mtu 1234").succeeds();
+    let inventory = stage.beside("second", 2, &[]);
+    stage
+        .at("bm2", "ip link add name br-second type bridge && ip link set dev br-second mtu 1234")
+        .succeeds();
     let up = stage.ocp2(&["up", "--until", "balancer", &inventory]);
-    let kept = stage.at("bm2", "ip -o link show br-two; ip link delete dev br-two");
-    let touched = stage.at("bm1", "ls -d /etc/ocp2/second /sys/class/net/br-two 2>/dev/null");
-    up.ends(3).says("bm2: bridge br-two is already there and not ocp2's").says("ip link delete br-two");
+    let kept = stage.at("bm2", "ip -o link show br-second; ip link delete dev br-second");
+    let touched = stage.at("bm1", "ls -d /etc/ocp2/second /sys/class/net/br-second 2>/dev/null");
+    up.ends(3).says("bm2: bridge br-second is already there and not ocp2's").says("ip link delete br-second");
     kept.succeeds().shows("mtu 1234");
     assert_eq!(touched.stdout, "", "bm1 was changed although bm2 cannot be");
     stage.ocp2(&["down", "--yes", &inventory]).succeeds();
@@ -128,20 +121,12 @@ RULES";
 #[test]
 fn after_ctrl_c_the_next_run_carries_on() {
     let stage = stage();
-    let own = &[
-        ("name: ocp\n", "name: third\n"),
-        (
-            "\nnodes:",
-            "\nnetwork: {machineNetwork: 192.168.201.0/24, bridge: br-three, vxlan: {device: vxlan3, vni: 78}}\nnodes:",
-        ),
-        ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
-    ];
-    let inventory = stage.inventory("third.yaml", own);
+    let inventory = stage.beside("third", 3, &[]);
     let mut child = stage.start(&["up", "--until", "balancer", &inventory]);
     // As soon as the first phase is under way.
     let mut lines = std::io::BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
-    while !said.contains("bridge br-three") {
+    while !said.contains("bridge br-third") {
         assert_ne!(std::io::BufRead::read_line(&mut lines, &mut said).unwrap(), 0, "{said}");
     }
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
@@ -160,15 +145,7 @@ fn after_ctrl_c_the_next_run_carries_on() {
 #[test]
 fn of_two_runs_at_once_one_works_and_the_other_says_who_does() {
     let stage = stage();
-    let own = &[
-        ("name: ocp\n", "name: fourth\n"),
-        (
-            "\nnodes:",
-            "\nnetwork: {machineNetwork: 192.168.202.0/24, bridge: br-four, vxlan: {device: vxlan4, vni: 79}}\nnodes:",
-        ),
-        ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
-    ];
-    let inventory = stage.inventory("fourth.yaml", own);
+    let inventory = stage.beside("fourth", 4, &[]);
     let first = stage.start(&["up", "--until", "balancer", &inventory]);
     let second = stage.start(&["up", "--until", "balancer", &inventory]);
     let outcomes = [first, second].map(|child| child.wait_with_output().unwrap());

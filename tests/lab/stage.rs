@@ -143,6 +143,26 @@ impl Stage {
         path.display().to_string()
     }
 
+    /// Writes an inventory of a cluster beside the shipped one, with links and addresses of its own.
+    ///
+    /// What it has is told by its name and, in `number`, by the last of its device's name: 5 is for
+    /// `vxlan5` and 192.168.203.0/24.
+    pub fn beside(&self, name: &str, number: u8, replace: &[(&str, &str)]) -> String {
+        let (called, network) = (format!("name: {name}\n"), 198 + number);
+        let own = format!(
+            "\nnetwork: {{machineNetwork: 192.168.{network}.0/24, bridge: br-{name}, \
+             vxlan: {{device: vxlan{number}, vni: {}}}}}\nnodes:",
+            75 + number
+        );
+        let mut all = vec![
+            ("name: ocp\n", called.as_str()),
+            ("\nnodes:", own.as_str()),
+            ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
+        ];
+        all.extend_from_slice(replace);
+        self.inventory(&format!("{name}.yaml"), &all)
+    }
+
     /// Brings the shipped lab cluster up to its end, and returns its inventory.
     pub fn cluster(&self) -> String {
         let inventory = self.inventory("lab.yaml", &[]);

@@ -49,16 +49,7 @@ fn private_files(folder: &Path) -> Vec<(String, String)> {
 #[test]
 fn nodes_that_keep_the_installation_from_its_begin_are_named_and_their_logs_collected() {
     let stage = stage();
-    let own = &[
-        ("name: ocp\n", "name: ill\n"),
-        (
-            "\nnodes:",
-            "\nnetwork: {machineNetwork: 192.168.204.0/24, bridge: br-ill, vxlan: {device: vxlan6, vni: 81}}\nnodes:",
-        ),
-        ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
-        ("workers: {count: 3", "workers: {count: 1"),
-    ];
-    let inventory = stage.inventory("ill.yaml", own);
+    let inventory = stage.beside("ill", 6, &[("workers: {count: 3", "workers: {count: 1")]);
     let asked = r#"{"nodes": {"master1": ["dns"], "master2": ["clock"], "worker0": ["silent"]}}"#;
     faults(&stage, asked);
     let up = given_up_after(
@@ -233,19 +224,8 @@ fn an_installed_cluster_is_never_installed_again() {
 #[test]
 fn a_single_node_is_a_cluster() {
     let stage = stage();
-    let inventory = stage.inventory(
-        "single.yaml",
-        &[
-            ("name: ocp\n", "name: one\n"),
-            (
-                "\nnodes:",
-                "\nnetwork: {machineNetwork: 192.168.205.0/24, bridge: br-one, vxlan: {device: vxlan7, vni: 82}}\nnodes:",
-            ),
-            ("    nic: ens34f0\n", "    nic: ens34f0\n    public: none\n"),
-            ("masters: {count: 3", "masters: {count: 1"),
-            ("workers: {count: 3", "workers: {count: 0"),
-        ],
-    );
+    let fewer = [("masters: {count: 3", "masters: {count: 1"), ("workers: {count: 3", "workers: {count: 0")];
+    let inventory = stage.beside("one", 7, &fewer);
     let run = stage.ocp2(&["up", &inventory, "-o", "json"]).succeeds();
     // There is no public address: the API was asked through SSH.
     let up = run.says("cluster: 1 of 1 nodes are Ready, 12 of 12 operators available").json();

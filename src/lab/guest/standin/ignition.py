@@ -5,7 +5,6 @@ initramfs has by DHCP. What is not known here is refused: the real one would do 
 """
 import base64
 import json
-import time
 
 from . import network, run, say, web
 
@@ -90,20 +89,9 @@ def fetched(source, authorities, card):
         raise Invalid(f"ignition.config.merge: {source} is no HTTPS URL")
     tls = web.client_tls("".join(authorities))
     network.by_dhcp(card)
-    said = 0.0
-    while True:
-        try:
-            status, headers, body = web.fetch(host, int(port or 443), slash + path, tls=tls)
-            if status == 200:
-                say(f"GET {source}: from {headers.get('x-standin-node')}")
-                return json.loads(body)
-            error = f"status {status}"
-        except (OSError, ValueError) as caught:
-            error = caught
-        if time.monotonic() - said > 15:
-            said = time.monotonic()
-            say(f"GET {source}: {error}")
-        time.sleep(1)
+    headers, config = web.insist(f"GET {source}", say, (200,), host, int(port or 443), slash + path, tls=tls)
+    say(f"GET {source}: from {headers.get('x-standin-node')}")
+    return config
 
 
 def write(wanted):

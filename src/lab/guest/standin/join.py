@@ -1,6 +1,5 @@
 """How a node of a disk image gets into the cluster: as a kubelet does, by certificates somebody approves."""
 import base64
-import json
 import subprocess
 import time
 
@@ -66,23 +65,13 @@ def register(node, everyone, **identity):
 
 def call(node, method, path, body, token=None, pair=None):
     """Asks the API, for as long as it takes to get an answer."""
-    name, said = f"api-int.{node.domain}", 0.0
+    name = f"api-int.{node.domain}"
     tls = web.client_tls(node.payload["pki"]["rootCA"])
     if pair:
         tls.load_cert_chain(web.kept(pair["certificate"]), web.kept(pair["key"]))
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    while True:
-        try:
-            status, _, answer = web.fetch(name, API, path, body=body, tls=tls, method=method, headers=headers)
-            if status in (200, 201):
-                return json.loads(answer)
-            error = f"status {status}: {answer[:200]}"
-        except (OSError, ValueError) as caught:
-            error = caught
-        if time.monotonic() - said > 15:
-            said = time.monotonic()
-            say(f"{method} https://{name}:{API}{path}: {error}")
-        time.sleep(1)
+    what = f"{method} https://{name}:{API}{path}"
+    return web.insist(what, say, (200, 201), name, API, path, body=body, tls=tls, method=method, headers=headers)[1]
 
 
 def openssl(*words):

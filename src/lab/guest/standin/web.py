@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 
 
 class Request:
@@ -111,6 +112,23 @@ def fetch(host, port, path, body=None, tls=None, name=None, patience=5.0, method
             if len(words) < 2 or (length is not None and len(body) < int(length)):
                 raise OSError("the answer ends early")
             return int(words[1]), headers, body
+
+
+def insist(what, say, good, *request, **options):
+    """Sends one request until its status is a good one, and says now and then what keeps it; returns (headers, body)."""
+    said = 0.0
+    while True:
+        try:
+            status, headers, body = fetch(*request, **options)
+            if status in good:
+                return headers, json.loads(body)
+            error = f"status {status}: {body[:200]}"
+        except (OSError, ValueError) as caught:
+            error = caught
+        if time.monotonic() - said > 15:
+            said = time.monotonic()
+            say(f"{what}: {error}")
+        time.sleep(1)
 
 
 def server_tls(pair, client_ca=None):
