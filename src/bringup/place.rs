@@ -54,7 +54,8 @@ impl Place {
     /// Returns how the names of the transient units begin in which the installer waits.
     #[must_use]
     pub fn waits(&self) -> String {
-        format!("ocp2-{}-wait-", self.cluster)
+        // A dot, as in `relay`.
+        format!("ocp2-{}.wait-", self.cluster)
     }
 
     /// Returns how the names of the transient units begin in which an image goes from host to host.

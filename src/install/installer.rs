@@ -52,6 +52,8 @@ fn command(place: &Place, unit: Option<&str>, arguments: &[&str]) -> String {
         .arg(format_args!("--property=EnvironmentFile=-{}", variables(place)))
         .arg(format_args!("--setenv=HOME={folder}"))
         .arg(format_args!("--setenv=PATH={bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"))
+        // SELinux lets systemd itself execute nothing below /var/lib, but does let a shell that it runs.
+        .args(["/bin/bash", "-c", "exec \"$@\"", "bash"])
         .arg(format_args!("{bin}/openshift-install"))
         .args(arguments);
     // Not quoted: the shell fills in its process id.

@@ -47,13 +47,16 @@ impl Plain {
                 text
             }
             Event::Waiting { text } => {
-                if !self.due("waiting", &text) {
+                // None is left out for coming soon after another: the last one would never be seen.
+                if !self.is_new("waiting", &text) {
                     return;
                 }
                 format!("  {text}")
             }
             Event::Stage { node, text } => {
-                if !self.is_new(&node, &text) {
+                // That a node is further within a stage is not worth a line.
+                let stage = text.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '%' | ' '));
+                if !self.is_new(&format!("stage of {node}"), stage) {
                     return;
                 }
                 format!("  {node}: {text}")
@@ -66,12 +69,11 @@ impl Plain {
         let _ = writeln!(std::io::stderr(), "{line}");
     }
 
-    /// Tells whether a node has reached another stage; that it is further within one is not worth a line.
-    fn is_new(&self, node: &str, text: &str) -> bool {
-        let stage = text.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '%' | ' '));
+    /// Tells whether a text is another than the last of its kind.
+    fn is_new(&self, kind: &str, text: &str) -> bool {
         let Ok(mut said) = self.said.lock() else { return false };
-        let last = said.insert(format!("stage of {node}"), (Instant::now(), stage.to_owned()));
-        last.is_none_or(|(_, last)| last != stage)
+        let last = said.insert(kind.to_owned(), (Instant::now(), text.to_owned()));
+        last.is_none_or(|(_, last)| last != text)
     }
 
     /// Tells whether a line is new and not too soon after the last of its kind.
