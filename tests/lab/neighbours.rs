@@ -36,6 +36,12 @@ ip -n probe route add default via 192.168.139.$1
 /// Installs packages on both hosts of a fresh lab, and runs `source` there.
 fn with(packages: &[&str], source: &str) -> Stage {
     let stage = apart("n");
+    install(&stage, packages, source);
+    stage
+}
+
+/// Installs packages on both hosts, and runs `source` there.
+fn install(stage: &Stage, packages: &[&str], source: &str) {
     let folder = stage.folder.join("packages");
     std::fs::create_dir_all(folder.join("partial")).unwrap();
     let root = |host: &str| format!("{}/hosts/{host}/root", stage.lab());
@@ -64,7 +70,13 @@ fn with(packages: &[&str], source: &str) -> Stage {
         }
         stage.at(host, source).succeeds();
     }
-    stage
+}
+
+/// Puts a probe on the bridge of each host.
+fn probes(stage: &Stage) {
+    for (number, host) in (1..).zip(HOSTS) {
+        stage.at(host, &PROBE.replace("$1", &format!("{number}"))).succeeds();
+    }
 }
 
 /// Brings the cluster up beside a neighbour, shakes the neighbour, takes the cluster down.
@@ -72,9 +84,7 @@ fn get_on(stage: &Stage, restarts: &[&str]) {
     let own = || HOSTS.map(|host| stage.at(host, NEIGHBOURS_OWN).succeeds().stdout);
     let (inventory, before) = (stage.inventory("neighbours.yaml", &[]), own());
     stage.ocp2(&["up", "--until", "balancer", &inventory]).succeeds();
-    for (number, host) in (1..).zip(HOSTS) {
-        stage.at(host, &PROBE.replace("$1", &format!("{number}"))).succeeds();
-    }
+    probes(stage);
     all_flows(stage, "after up");
     nothing_differs(stage, &inventory);
     for restart in restarts {
@@ -165,6 +175,36 @@ fn docker_that_forwards_nothing_but_its_own() {
         &stage,
         &["systemctl restart docker", "systemctl stop docker.socket docker && systemctl start docker"],
     );
+}
+
+#[test]
+fn docker_that_comes_after_us() {
+    let stage = apart("n");
+    let inventory = stage.inventory("neighbours.yaml", &[]);
+    stage.ocp2(&["up", "--until", "balancer", &inventory]).succeeds();
+    install(&stage, &["docker.io"], "systemctl is-active docker");
+    let check = ["plan", "--check", "--until", "balancer", &inventory];
+    stage.ocp2(&check).ends(8).shows("DOCKER-USER");
+    stage.ocp2(&["up", "--until", "balancer", &inventory]).succeeds();
+    probes(&stage);
+    all_flows(&stage, "after Docker came");
+    for host in HOSTS {
+        stage.reboot(host);
+    }
+    for host in HOSTS {
+        let running = || stage.at(host, "systemctl is-active docker ocp2-ocp-overlay");
+        stage.eventually(Duration::from_secs(60), running);
+    }
+    probes(&stage);
+    all_flows(&stage, "after a reboot beside Docker");
+    stage.ocp2(&check).succeeds();
+    stage.ocp2(&["down", "--yes", &inventory]).succeeds();
+    for host in HOSTS {
+        // Docker found forwarding on, and would not turn it on again: it stays.
+        let kept = "sysctl -n net.ipv4.ip_forward; iptables-save | grep -c -e br-vm -e ocp2";
+        assert_eq!(stage.at(host, kept).stdout, "1\n0\n");
+        stage.at(host, "iptables -C FORWARD -j DOCKER-USER && systemctl is-active docker").succeeds();
+    }
 }
 
 #[test]

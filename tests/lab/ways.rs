@@ -75,6 +75,12 @@ fn hosts_behind_a_jump_host_and_nat_then_over_ipv6_then_on_a_private_nic() {
         stage.ocp2(&["up", "--until", "balancer", inventory]).succeeds();
         stage.ocp2(&["plan", "--check", "--until", "balancer", inventory]).succeeds();
     };
+    // Somebody's ip6tables drops what it does not know.
+    let closed = "ip6tables -A INPUT -i lo -j ACCEPT; ip6tables -A INPUT -p icmpv6 -j ACCEPT; \
+        ip6tables -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT; ip6tables -P INPUT DROP";
+    for host in ["bm1", "bm2"] {
+        stage.at(host, closed).succeeds();
+    }
     let six = by_public(&|n| format!("underlay: {{address: \"2001:db8::1{n}\"}}"));
     converge(&six);
     assert_eq!(peers(&stage, 1, "vxlan0"), ["2001:db8::12"]);
@@ -87,5 +93,9 @@ fn hosts_behind_a_jump_host_and_nat_then_over_ipv6_then_on_a_private_nic() {
     one_network(&stage, &HOSTS, ("br-vm", "192.168.139"), 8900);
 
     stage.ocp2(&["down", "--yes", &private]).succeeds();
+    for host in ["bm1", "bm2"] {
+        let rules = stage.at(host, "ip6tables-save; nft delete table ip6 filter").succeeds().stdout;
+        assert!(rules.contains(":INPUT DROP") && !rules.contains("ocp2"), "{rules}");
+    }
     same(&before, &footprint(&stage, false), "after down");
 }
