@@ -42,6 +42,7 @@ bench: setup release
 check: toolchain
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --test lab -- -D warnings
 
 lab-up: setup release
 	$(SUDO) target/release/ocp2 lab up

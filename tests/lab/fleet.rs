@@ -25,6 +25,7 @@ pub fn host_by(stage: &Stage, number: u8, way: &str, rest: &str) -> String {
 /// Writes an inventory of a cluster with these hosts, each one a file of its own; `rest` is more of it,
 /// `nodes` for instance.
 pub fn inventory(stage: &Stage, cluster: &str, hosts: &[String], rest: &str) -> String {
+    static WRITTEN: AtomicU32 = AtomicU32::new(0);
     let lab = stage.lab();
     let text = format!(
         "apiVersion: ocp2/v1\n\
@@ -34,7 +35,6 @@ pub fn inventory(stage: &Stage, cluster: &str, hosts: &[String], rest: &str) -> 
          install: {{mirror: \"http://mirror.lab.test/pub/openshift-v4\"}}\n{rest}\n",
         hosts.concat()
     );
-    static WRITTEN: AtomicU32 = AtomicU32::new(0);
     let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
     let path = stage.folder.join(format!("{cluster}-{number}.yaml"));
     std::fs::write(&path, text).unwrap();

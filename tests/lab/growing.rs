@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stage::{Run, Stage, ocp2, stage};
+use crate::stage::{Run, Stage, eventually, ocp2, stage};
 
 /// The inventory's line about the workers.
 const WORKERS: &str = "workers: {count: 3, vcpus: 1, memory: 256MiB, disk: 1GiB}";
@@ -88,7 +88,7 @@ fn a_worker_more_is_reachable_and_nobody_else_notices(stage: &Stage, before: &[S
         let talk = scope.spawn(|| stage.at("workstation", &talking));
         let asked = scope.spawn(|| stage.at("bm2", ASK));
         let ready = format!("test -e {}", begun.display());
-        stage.eventually(Duration::from_secs(30), || stage.at("workstation", &ready));
+        eventually(Duration::from_secs(30), || stage.at("workstation", &ready));
         let up = stage.ocp2(&["up", "-o", "json", &larger]);
         // Some more of both after the last process has handed over.
         std::thread::sleep(Duration::from_secs(2));
@@ -121,9 +121,7 @@ fn a_worker_more_is_reachable_and_nobody_else_notices(stage: &Stage, before: &[S
     // The image of the installation does not know it; it gets one that does, as by `oc adm node-image`.
     boot_from_an_image_of_its_own(stage, &larger, &host);
     let other = if host == "bm1" { "bm2" } else { "bm1" };
-    stage.eventually(Duration::from_secs(90), || {
-        stage.at(other, "curl -sSf -m 5 http://192.168.139.16:9999/")
-    });
+    eventually(Duration::from_secs(90), || stage.at(other, "curl -sSf -m 5 http://192.168.139.16:9999/"));
     stage.inside(&host, "192.168.139.16", "standin-ping --df --size 1400 192.168.139.10").succeeds();
     stage.ocp2(&["plan", "--check", &larger]).succeeds();
     host

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     fleet::{SMALL, host, inventory, nodes, one_network, peers},
-    stage::{Stage, apart_with},
+    stage::{Stage, apart_with, eventually},
 };
 
 /// What would show that something was restarted: domains' ids, services' processes, the tunnel's index.
@@ -56,7 +56,7 @@ fn hosts_join_and_leave_and_no_vm_moves() {
     }
     one_network(&stage, &[1, 2, 3], ("br-vm", "192.168.139"), 1400);
     let ping = "standin-ping --df --size 1400 192.168.139.3";
-    stage.eventually(Duration::from_secs(300), || stage.inside("bm2", "192.168.139.11", ping));
+    eventually(Duration::from_secs(300), || stage.inside("bm2", "192.168.139.11", ping));
     stage.ocp2(&["plan", "--check", "--until", "machines", &three]).succeeds();
 
     let moved = format!(

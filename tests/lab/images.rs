@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write as _, time::Duration};
 
-use crate::stage::{Stage, apart_with, ocp2};
+use crate::stage::{Stage, apart_with, eventually, ocp2};
 
 /// Where the image is on every host.
 const IMAGE: &str = "/var/lib/libvirt/images/ocp/ocp-agent.iso";
@@ -130,7 +130,7 @@ fn a_leg_that_is_cut_is_carried_on(stage: &Stage, inventory: &str) {
         .at("bm3", "cd /tmp && openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ocp2 -keyout k -out c 2>/dev/null")
         .succeeds();
     let run = stage.start(&["up", "--until", "image", inventory]);
-    stage.eventually(Duration::from_secs(60), || stage.at("bm1", "ss -Hltn 'sport = :22625' | grep ."));
+    eventually(Duration::from_secs(60), || stage.at("bm1", "ss -Hltn 'sport = :22625' | grep ."));
 
     // Neither another host nor another user of the same one gets at it.
     let stranger = "cd /tmp && for with in '' '--cert c --key k'; do \
@@ -138,7 +138,7 @@ fn a_leg_that_is_cut_is_carried_on(stage: &Stage, inventory: &str) {
     stage.at("bm3", stranger).succeeds().says("alert certificate required").says("alert unknown ca");
     stage.at("bm1", "nft delete table inet held").succeeds();
     let grown = format!("[ $(stat -c %s {IMAGE}.*.part) -gt 30000000 ]");
-    stage.eventually(Duration::from_secs(60), || stage.at("bm3", &grown));
+    eventually(Duration::from_secs(60), || stage.at("bm3", &grown));
     let reached = "timeout 2 bash -c 'exec 3<>/dev/tcp/192.0.2.11/22625'";
     assert_ne!(stage.at("internet", reached).status, 0, "the relay listens on the public address");
     stage.at("bm1", "[ -f /run/ocp2-ocp.relay/key ]").succeeds();

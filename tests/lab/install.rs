@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt, time::Duration};
 
-use crate::stage::stage;
+use crate::stage::{eventually, stage};
 
 #[test]
 fn one_command_installs_the_cluster_and_a_second_one_changes_nothing() {
@@ -73,7 +73,7 @@ fn each_hosts_public_address_leads_to_nodes_of_the_other_host_too() {
              https://{name}:{port}{path}; done | grep -i 'x-standin-node: {node}'",
             bundle.display()
         );
-        stage.eventually(Duration::from_secs(30), || stage.at("workstation", &call));
+        eventually(Duration::from_secs(30), || stage.at("workstation", &call));
     };
     for (address, other) in [("192.0.2.11", "master1"), ("192.0.2.12", "master0")] {
         answered_by(other, address, &name, 6443, "/readyz");

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     footprint::{footprint, same},
-    stage::{Run, Stage, stage},
+    stage::{Run, Stage, eventually, stage},
 };
 
 /// Returns at how many moments of a run it is killed: a few, or as many as `OCP2_KILLS` says (`make test-full`: 30).
@@ -111,8 +111,8 @@ impl UnderWay {
 
 /// Plugs the cable of a place in or out, at the internet's end.
 fn cable(stage: &Stage, place: &str, plugged: bool) {
-    let state = if plugged { "up" } else { "down" };
-    stage.at("internet", &format!("ip link set to-{place} {state}")).succeeds();
+    let to = if plugged { "up" } else { "down" };
+    stage.at("internet", &format!("ip link set to-{place} {to}")).succeeds();
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn the_first_ctrl_c_waits_for_the_step_in_hand_and_the_second_does_not() {
     cable(&stage, "bm2", true);
     end.ends(130).says("stopped at once; the same command carries on");
     // bm2 hears of the end, and frees the lock, once it hears anything again.
-    stage.eventually(Duration::from_secs(60), || up(&stage, &inventory));
+    eventually(Duration::from_secs(60), || up(&stage, &inventory));
     undisturbed.carries_on(&stage, &inventory, "after the second Ctrl-C");
     undisturbed.ends(&stage, &inventory);
 }

@@ -4,6 +4,8 @@
 //! They need root and run one at a time (`make test`). Each begins by running
 //! `ocp2 up`, which is quick where nothing differs, so any of them can be run alone.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod bare;
 mod clusters;
 mod dhcp;

@@ -6,7 +6,7 @@
 
 use std::{process::Command, time::Duration};
 
-use crate::stage::{Run, Stage, apart};
+use crate::stage::{Run, Stage, apart, eventually};
 
 const HOSTS: [&str; 2] = ["bm1", "bm2"];
 
@@ -193,7 +193,7 @@ fn docker_that_comes_after_us() {
     }
     for host in HOSTS {
         let running = || stage.at(host, "systemctl is-active docker ocp2-ocp-overlay");
-        stage.eventually(Duration::from_secs(60), running);
+        eventually(Duration::from_secs(60), running);
     }
     probes(&stage);
     all_flows(&stage, "after a reboot beside Docker");

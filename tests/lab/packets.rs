@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stage::stage;
+use crate::stage::{eventually, stage};
 
 /// A master on bm1 talks to one on bm2, and the other way round.
 const PAIRS: [(&str, &str, &str); 2] =
@@ -31,7 +31,7 @@ fn with_the_mtu_raised_by_hand_handshakes_hang_and_up_mends_it() {
     let vms = [("bm1", "ocp-master0", "192.168.139.10"), ("bm2", "ocp-master1", "192.168.139.11")];
     let restart = |host: &str, domain: &str, address: &str| {
         stage.at(host, &format!("virsh -q destroy {domain}; virsh -q start {domain}")).succeeds();
-        stage.eventually(Duration::from_secs(90), || {
+        eventually(Duration::from_secs(90), || {
             stage.at(host, &format!("curl -sSf -m 5 http://{address}:9999/"))
         });
     };
@@ -73,7 +73,7 @@ fn with_the_mtu_raised_by_hand_handshakes_hang_and_up_mends_it() {
     assert_ne!(hung.status, 0, "the handshake did not hang: {hung:?}");
     assert_ne!(lost.status, 0, "a full-size packet passed: {lost:?}");
     small.succeeds();
-    stage.eventually(Duration::from_secs(30), || {
+    eventually(Duration::from_secs(30), || {
         stage.inside("bm1", "192.168.139.10", "standin-tls 192.168.139.11 6443")
     });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stage::{Stage, stage};
+use crate::stage::{Stage, eventually, stage};
 
 /// Each VM, seen from the other host.
 const VMS: [(&str, &str); 6] = [
@@ -48,7 +48,7 @@ fn after_both_hosts_were_off_at_once_everything_is_back_without_ocp2() {
 fn all_is_back(stage: &Stage, inventory: &str, rebooted: &[&str], when: &str) {
     // The VMs boot from their disks again and answer from the other host.
     for (host, address) in VMS {
-        stage.eventually(Duration::from_secs(150), || {
+        eventually(Duration::from_secs(150), || {
             stage.at(host, &format!("curl -sSf -m 5 http://{address}:9999/"))
         });
     }
@@ -75,8 +75,8 @@ fn all_is_back(stage: &Stage, inventory: &str, rebooted: &[&str], when: &str) {
     for public in ["192.0.2.11", "192.0.2.12"] {
         for place in ["6443/readyz", "443/"] {
             let call = format!("curl -sSfk -m 5 https://{public}:{place}");
-            stage.eventually(Duration::from_secs(90), || stage.at("workstation", &call));
+            eventually(Duration::from_secs(90), || stage.at("workstation", &call));
         }
     }
-    stage.eventually(Duration::from_secs(60), || stage.ocp2(&["plan", "--check", inventory]));
+    eventually(Duration::from_secs(60), || stage.ocp2(&["plan", "--check", inventory]));
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::stage::{Stage, stage};
+use crate::stage::{Stage, eventually, stage};
 
 /// What a look at a host takes: its name, the key exchange, the service, the key's offer, the login,
 /// a channel, the command, its script (sshd gives room for it only then), and goodbye.
@@ -60,7 +60,7 @@ impl<'a> Far<'a> {
         self.stage.ocp2(&all).succeeds();
         // The proxy writes before it hangs up, which is a moment after the run's end.
         let ended = "ss -Htn state established state close-wait | grep -q 127.1.1.";
-        let told = self.stage.eventually(Duration::from_secs(10), || {
+        let told = eventually(Duration::from_secs(10), || {
             self.stage.at("workstation", &format!("! {ended} && cat {}", self.counts.display()))
         });
         let of = |host: &str| -> u64 {

@@ -71,8 +71,8 @@ pub fn apart_with(suffix: &str, options: &[&str]) -> Stage {
     let stage = Stage { _turn: turn, folder, apart };
     // One `ocp2 lab` at a time is at work on a machine, and this lab is not the only one.
     let patience = Duration::from_secs(300);
-    stage.eventually(patience, || run(stage.command().args(["lab", "down"]), ""));
-    stage.eventually(patience, || run(stage.command().args(["lab", "up"]).args(options), ""));
+    eventually(patience, || run(stage.command().args(["lab", "down"]), ""));
+    eventually(patience, || run(stage.command().args(["lab", "up"]).args(options), ""));
     stage
 }
 
@@ -108,13 +108,13 @@ impl Stage {
     /// Shuts a host down unless it is off already, and switches it on.
     pub fn reboot(&self, host: &str) {
         let patience = Duration::from_secs(120);
-        self.eventually(patience, || run(self.command().args(["lab", "reboot", host]), ""));
+        eventually(patience, || run(self.command().args(["lab", "reboot", host]), ""));
     }
 
     /// Switches a host off without a warning, and on again.
     pub fn power_cycle(&self, host: &str) {
         let patience = Duration::from_secs(120);
-        self.eventually(patience, || run(self.command().args(["lab", "reboot", host, "--pull-plug"]), ""));
+        eventually(patience, || run(self.command().args(["lab", "reboot", host, "--pull-plug"]), ""));
     }
 
     /// Returns ocp2 as it is called about this lab.
@@ -210,17 +210,17 @@ impl Stage {
         let status = header.map_or(-1, |value| value.trim().parse().unwrap());
         Run { status, ..done }
     }
+}
 
-    /// Tries until a command succeeds or the patience ends.
-    pub fn eventually(&self, patience: Duration, mut attempt: impl FnMut() -> Run) -> Run {
-        let begin = Instant::now();
-        loop {
-            let done = attempt();
-            if done.status == 0 || begin.elapsed() > patience {
-                return done.succeeds();
-            }
-            std::thread::sleep(Duration::from_millis(500));
+/// Tries until a command succeeds or the patience ends.
+pub fn eventually(patience: Duration, mut attempt: impl FnMut() -> Run) -> Run {
+    let begin = Instant::now();
+    loop {
+        let done = attempt();
+        if done.status == 0 || begin.elapsed() > patience {
+            return done.succeeds();
         }
+        std::thread::sleep(Duration::from_millis(500));
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::stage::{Run, Stage, lab, stage};
+use crate::stage::{Run, Stage, eventually, lab, stage};
 
 /// Asks the stand-in on bm1 for failures.
 fn faults(stage: &Stage, asked: &str) {
@@ -170,7 +170,7 @@ fn uptimes(stage: &Stage, inventory: &str) -> Vec<f64> {
     let uptime = |vm: &serde_json::Value| {
         let url = format!("http://{}:9999/", vm["ip"].as_str().unwrap());
         let get = || stage.at("bm1", &format!("curl -sS -m 10 {url}"));
-        stage.eventually(Duration::from_secs(20), get).json()["uptime"].as_f64().unwrap()
+        eventually(Duration::from_secs(20), get).json()["uptime"].as_f64().unwrap()
     };
     vms.as_array().unwrap().iter().map(uptime).collect()
 }
