@@ -19,4 +19,5 @@ measure() { # HOSTS SCRIPT [OPTIONS]
   "$ocp2" lab exec workstation -- "$folder/bin/python" "$here/$2" --ocp2 "$ocp2" --lab "$lab" --work "$folder/work" "${@:3}"
 }
 measure 2 run.py "$@"
+measure 4 images.py
 measure 16 grow.py

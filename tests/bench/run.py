@@ -9,36 +9,25 @@ The table is for reading; nothing here is a test.
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import inventory
+from lab import HERE, Lab
 
-HERE = Path(__file__).resolve().parent
-HOSTS = {"bm1": "192.0.2.11", "bm2": "192.0.2.12"}
 CLUSTER = "bench"
 POOL_PATH = "/var/lib/libvirt/images/bench"
 PACKAGES = "dnsmasq-base haproxy libvirt-clients libvirt-daemon-system nftables qemu-system-x86 qemu-utils".split()
 
 
-def near(index, delay):
-    """Returns the address behind which a host is `delay` ms away."""
-    return list(HOSTS.values())[index] if delay == 0 else f"127.1.{delay}.{11 + index}"
-
-
 class Bench:
-    def __init__(self, options):
-        self.options = options
-        self.lab = Path(options.lab)
-        self.work = Path(options.work)
+    def __init__(self, lab):
+        self.lab, self.work = lab, lab.work
         self.bin = Path(sys.executable).parent
-        self.env = os.environ | {"ANSIBLE_CONFIG": str(self.work / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
+        lab.env["ANSIBLE_CONFIG"] = str(self.work / "ansible.cfg")
 
     def inventory(self, delay):
         return str(self.work / f"ocp2-{delay}.yaml")
@@ -46,60 +35,49 @@ class Bench:
     def prepare(self):
         """Writes everybody's inventories."""
         shutil.rmtree(self.work, ignore_errors=True)
-        self.work.mkdir(parents=True)
+        self.lab.prepare()
         # VMs that find nothing to boot rest in their firmware: they cost the same under every tool.
         (self.work / "empty.iso").write_bytes(bytes(1 << 20))
-        known = (self.lab / "known_hosts").read_text()
-        for delay in self.options.delays:
-            for index, address in enumerate(HOSTS.values()):
-                if delay:
-                    lines = [line for line in known.splitlines() if line.startswith(address + " ")]
-                    known += "".join(line.replace(address, near(index, delay), 1) + "\n" for line in lines)
-        (self.work / "known_hosts").write_text(known)
-        (self.work / "ssh_config").write_text(
-            f"Host *\n  User root\n  IdentityFile {self.lab}/id_ed25519\n  IdentitiesOnly yes\n"
-            f"  UserKnownHostsFile {self.work}/known_hosts\n  BatchMode yes\n"
-        )
         (self.work / "ansible.cfg").write_text(
             "[defaults]\nforks = 20\nretry_files_enabled = false\ninterpreter_python = /usr/bin/python3\n"
             "[ssh_connection]\npipelining = true\n"
-            f"ssh_args = -F {self.work}/ssh_config -o ControlMaster=auto -o ControlPersist=60s\n"
+            f"ssh_args = -F {self.lab.ssh_config} -o ControlMaster=auto -o ControlPersist=60s\n"
             f"control_path_dir = {self.work}\ncontrol_path = %(directory)s/%%h.mux\n"
         )
-        for delay in self.options.delays:
+        for delay in self.lab.delays:
             Path(self.inventory(delay)).write_text(self.described(delay))
 
     def described(self, delay):
         hosts = [
-            f"name: {name}, ssh: {inventory.ssh(near(index, delay), self.lab, self.work / 'known_hosts')}, "
+            f"name: {name}, ssh: {inventory.ssh(self.lab.near(name, delay), self.lab.folder, self.lab.known_hosts)}, "
             f"nic: ens34f0, underlay: {{address: {address}}}"
-            for index, (name, address) in enumerate(HOSTS.items())
+            for name, address in self.lab.hosts.items()
         ]
         image = f"{{iso: {self.work}/empty.iso}}"
-        return inventory.text(CLUSTER, self.lab, hosts, 3, machines=f", pool: {POOL_PATH}", install=image)
+        return inventory.text(CLUSTER, self.lab.folder, hosts, 3, machines=f", pool: {POOL_PATH}", install=image)
 
     def collect(self):
         """Takes from the hosts what ocp2 has put there, for the others to keep."""
         files = {}
-        for name in HOSTS:
+        for name in self.lab.hosts:
             own = self.work / "files" / name
             own.mkdir(parents=True)
-            paths = self.at(
+            paths = self.lab.at(
                 name,
                 f"cd / && find etc/ocp2/{CLUSTER} etc/sysctl.d/ocp2-{CLUSTER}.conf "
                 f"etc/systemd/system/ocp2-{CLUSTER}-*.service -type f",
             ).split()
             for path in paths:
                 (own / path).parent.mkdir(parents=True, exist_ok=True)
-                (own / path).write_text(self.at(name, f"cat /{path}"))
-                (own / path).chmod(int(self.at(name, f"stat -c %a /{path}"), 8))
+                (own / path).write_text(self.lab.at(name, f"cat /{path}"))
+                (own / path).chmod(int(self.lab.at(name, f"stat -c %a /{path}"), 8))
             pool = f"ocp2-{CLUSTER}"
-            (own / "pool.xml").write_text(self.at(name, f"virsh pool-dumpxml --inactive {pool}"))
-            domains = self.at(name, "virsh list --all --name").split()
+            (own / "pool.xml").write_text(self.lab.at(name, f"virsh pool-dumpxml --inactive {pool}"))
+            domains = self.lab.at(name, "virsh list --all --name").split()
             for domain in domains:
-                (own / f"{domain}.xml").write_text(self.at(name, f"virsh dumpxml --inactive {domain}"))
+                (own / f"{domain}.xml").write_text(self.lab.at(name, f"virsh dumpxml --inactive {domain}"))
             files[name] = {"files": sorted(paths), "domains": sorted(domains)}
-        for delay in self.options.delays:
+        for delay in self.lab.delays:
             shared = {
                 "packages": PACKAGES,
                 "folder": str(self.work / "files"),
@@ -112,57 +90,26 @@ class Bench:
                 "disk_bytes": 1 << 30,
             }
             hosts = {
-                name: files[name] | {"ansible_host": near(index, delay)} for index, name in enumerate(HOSTS)
+                name: files[name] | {"ansible_host": self.lab.near(name, delay)} for name in self.lab.hosts
             }
             everything = {"all": {"vars": shared, "hosts": hosts}}
             (self.work / f"ansible-{delay}.json").write_text(json.dumps(everything))
             ssh = {
                 "ssh_user": "root",
-                "ssh_key": f"{self.lab}/id_ed25519",
-                "ssh_known_hosts_file": f"{self.work}/known_hosts",
+                "ssh_key": f"{self.lab.folder}/id_ed25519",
+                "ssh_known_hosts_file": str(self.lab.known_hosts),
                 "ssh_strict_host_key_checking": "yes",
             }
             listed = [
-                (name, shared | files[name] | ssh | {"ssh_hostname": near(index, delay)})
-                for index, name in enumerate(HOSTS)
+                (name, shared | files[name] | ssh | {"ssh_hostname": self.lab.near(name, delay)})
+                for name in self.lab.hosts
             ]
             (self.work / f"pyinfra_{delay}.py").write_text(f"hosts = {listed!r}\n")
 
-    def at(self, place, source):
-        """Runs shell source on a lab host, not through SSH."""
-        done = subprocess.run(
-            [self.options.ocp2, "lab", "exec", place, "--", "bash", "-c", source], capture_output=True, text=True
-        )
-        if done.returncode:
-            sys.exit(f"bench: {place}: {source}: {done.stderr}")
-        return done.stdout
-
-    @contextmanager
-    def far(self):
-        """Puts the delays in between."""
-        proxies = []
-        for delay in filter(None, self.options.delays):
-            places = [
-                place
-                for index, address in enumerate(HOSTS.values())
-                for place in (f"{near(index, delay)}:22", f"{address}:22")
-            ]
-            command = [sys.executable, HERE / "delay.py", "--delay", str(delay / 2), *places]
-            proxies.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        try:
-            for proxy in proxies:
-                if proxy.stdout.readline() != "ready\n":
-                    sys.exit("bench: a delay proxy did not start")
-            yield
-        finally:
-            for proxy in proxies:
-                proxy.terminate()
-                proxy.wait()
-
     def command(self, tool, delay):
-        ocp2 = self.options.ocp2
+        ocp2 = self.lab.program
         return {
-            "ssh host true": ["ssh", "-F", self.work / "ssh_config", near(0, delay), "true"],
+            "ssh host true": self.lab.ssh(self.lab.near("bm1", delay), "true"),
             "ocp2 plan --check": [ocp2, "plan", "--check", self.inventory(delay)],
             "ocp2 up": [ocp2, "up", "--yes", "--until", "machines", self.inventory(delay)],
             "pyinfra": [self.bin / "pyinfra", "-y", self.work / f"pyinfra_{delay}.py", HERE / "deploy.py"],
@@ -170,33 +117,19 @@ class Bench:
         }[tool]
 
     def run(self, tool, delay):
-        """Runs a tool; returns seconds, CPU seconds of it and its children, and its most memory in MiB."""
-        log = open(self.work / "last.log", "w+", encoding="utf-8")
-        begin = time.monotonic()
-        child = subprocess.Popen(
-            self.command(tool, delay), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env, cwd=self.work
-        )
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.monotonic() - begin
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            log.seek(0)
-            sys.exit(f"bench: {tool} at {delay} ms ended with {child.returncode}:\n{log.read()}")
-        return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        return self.lab.timed(self.command(tool, delay))
 
     def forget_connections(self, delay):
         """Ends what Ansible's ssh left open: the next run is to begin as the first one does."""
-        for index in range(len(HOSTS)):
-            address = near(index, delay)
+        for name in self.lab.hosts:
+            address = self.lab.near(name, delay)
             close = ["ssh", "-o", f"ControlPath={self.work}/{address}.mux", "-O", "exit", address]
             subprocess.run(close, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
     def down(self):
-        subprocess.run(
-            [self.options.ocp2, "down", "--yes", self.inventory(0)], check=True, capture_output=True, env=self.env
-        )
-        for name in HOSTS:
-            self.at(name, f"rm -rf {POOL_PATH}")
+        self.lab.ocp2("down", "--yes", self.inventory(0))
+        for name in self.lab.hosts:
+            self.lab.at(name, f"rm -rf {POOL_PATH}")
 
 
 def table(title, rows, floor):
@@ -223,9 +156,11 @@ def main():
     parser.add_argument("--delays", type=lambda text: [int(one) for one in text.split(",")], default=[0, 50, 200])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--first", type=int, default=2, help="rounds from hosts with nothing but the packages")
-    bench = Bench(parser.parse_args())
+    options = parser.parse_args()
+    lab = Lab(options.ocp2, options.lab, options.work, ["bm1", "bm2"], options.delays)
+    bench = Bench(lab)
     bench.prepare()
-    with bench.far():
+    with lab.far():
         bench.run("ocp2 up", 0)
         bench.collect()
         others = ["pyinfra", "ansible"]
@@ -233,15 +168,15 @@ def main():
             bench.run(tool, 0)
         # The others agree with what ocp2 wants, or it is no comparison.
         bench.run("ocp2 plan --check", 0)
-        for delay in bench.options.delays:
+        for delay in options.delays:
             rows = {tool: [] for tool in ["ssh host true", "ocp2 plan --check", "ocp2 up", *others]}
-            for _ in range(bench.options.rounds):
+            for _ in range(options.rounds):
                 for tool, runs in rows.items():
                     runs.append(bench.run(tool, delay))
                 bench.forget_connections(delay)
             table(f"Nothing to change, two hosts, six VMs, {delay} ms round trip", rows, "ssh host true")
         rows = {tool: [] for tool in ["ocp2 up", *others]}
-        for _ in range(bench.options.first):
+        for _ in range(options.first):
             for tool, runs in rows.items():
                 bench.down()
                 runs.append(bench.run(tool, 0))

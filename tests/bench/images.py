@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""What a large image costs on its way to two and to four hosts, beside what OpenSSH takes for it.
+
+`make bench` runs this on the workstation of a lab of four hosts. The image is noise, of
+1.2 GB like a real one; OpenSSH's part is one `ssh host 'cat > file'` to the first host and
+one such copy from there to the second, neither of which verifies what has arrived. The
+table is for reading; nothing here is a test.
+"""
+
+import argparse
+import statistics
+from pathlib import Path
+
+import inventory
+from lab import Lab
+
+NAMES = ["bm1", "bm2", "bm3", "bm4"]
+MEBIBYTES = 1200
+POOL = "/var/lib/libvirt/images/images"
+FAR = 50
+
+
+class Images:
+    def __init__(self, lab):
+        self.lab = lab
+        self.image = lab.work / "noise.iso"
+
+    def prepare(self):
+        self.lab.prepare()
+        with open("/dev/urandom", "rb") as noise, open(self.image, "wb") as image:
+            for _ in range(MEBIBYTES):
+                image.write(noise.read(1 << 20))
+
+    def inventory(self, count, delay):
+        """Writes the inventory of a cluster on the first `count` hosts."""
+        hosts = [
+            f"name: {name}, ssh: {inventory.ssh(self.lab.near(name, delay), self.lab.folder, self.lab.known_hosts)}, "
+            f"nic: ens34f0, underlay: {{address: {self.lab.hosts[name]}}}"
+            for name in NAMES[:count]
+        ]
+        path = self.lab.work / f"images-{count}-{delay}.yaml"
+        install = f"{{iso: {self.image}}}"
+        path.write_text(
+            inventory.text("images", self.lab.folder, hosts, 1, machines=f", pool: {POOL}", install=install)
+        )
+        return path
+
+    def take_away(self):
+        for name in NAMES:
+            self.lab.at(name, f"rm -f {POOL}/*.iso* /var/lib/ocp2/images/image.json /var/tmp/noise; sync")
+
+    def ocp2(self, count, delay):
+        self.take_away()
+        return self.lab.ocp2("up", "--yes", "--until", "image", self.inventory(count, delay))
+
+    def up(self, delay):
+        """Sends the image to the first host."""
+        self.take_away()
+        with open(self.image, "rb") as image:
+            return self.lab.timed(self.lab.ssh(self.lab.near("bm1", delay), "cat > /var/tmp/noise"), stdin=image)
+
+    def across(self):
+        """Sends it on from the first host to the second, with a key that only the first one's root can read."""
+        options = "-i /root/bench-key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes"
+        copy = f"ssh {options} {self.lab.hosts['bm2']} 'cat > /var/tmp/noise' < /var/tmp/noise"
+        return self.lab.timed(self.lab.ssh(self.lab.hosts["bm1"], copy))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--ocp2", required=True)
+    parser.add_argument("--lab", required=True, help="folder of the lab's files")
+    parser.add_argument("--work", required=True, help="folder for inventories and the image")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    lab = Lab(options.ocp2, options.lab, options.work, NAMES, [0, FAR])
+    images = Images(lab)
+    images.prepare()
+    key = (Path(options.lab) / "id_ed25519").read_text()
+    lab.at("bm1", f"install -m 600 /dev/null /root/bench-key; cat >/root/bench-key <<'KEY'\n{key}KEY")
+    kinds = {
+        "ssh to one host": lambda: images.up(0),
+        "ssh from there to another": images.across,
+        "ocp2, two hosts": lambda: images.ocp2(2, 0),
+        "ocp2, four hosts": lambda: images.ocp2(4, 0),
+        f"ssh to one host, {FAR} ms": lambda: images.up(FAR),
+        f"ocp2, one host, {FAR} ms": lambda: images.ocp2(1, FAR),
+    }
+    with lab.far():
+        # All that comes before the image, so that only the image is measured.
+        for count, delay in ((2, 0), (4, 0)):
+            lab.ocp2("up", "--yes", "--until", "image", images.inventory(count, delay))
+        runs = {kind: [] for kind in kinds}
+        for _ in range(options.rounds):
+            for kind, run in kinds.items():
+                runs[kind].append(run())
+    medians = {kind: statistics.median(run[0] for run in all_runs) for kind, all_runs in runs.items()}
+    near = medians["ssh to one host"] + medians["ssh from there to another"]
+    far = medians[f"ssh to one host, {FAR} ms"]
+    print(f"\nAn image of {MEBIBYTES} MiB\n")
+    print("| | median s | min – max s | × OpenSSH | CPU s | MiB |")
+    print("|---|--:|--:|--:|--:|--:|")
+    for kind, all_runs in runs.items():
+        seconds = [run[0] for run in all_runs]
+        floor = far if str(FAR) in kind else near
+        ratio = f"{medians[kind] / floor:.2f}" if "ocp2" in kind else ""
+        print(
+            f"| {kind} | {medians[kind]:.1f} | {min(seconds):.1f} – {max(seconds):.1f} | {ratio} "
+            f"| {statistics.median(run[1] for run in all_runs):.1f} | {max(run[2] for run in all_runs):.0f} |",
+            flush=True,
+        )
+    lab.ocp2("down", "--yes", images.inventory(4, 0))
+
+
+if __name__ == "__main__":
+    main()
