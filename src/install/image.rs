@@ -1,26 +1,23 @@
 //! The boot image: made or got on the first host, then on every host.
 
 use crate::{
-    bringup::{
-        self, ImageRecord, ImageStep, Place, frozen_inputs, image_path, image_step, installer_inputs, release,
-    },
-    cluster::{Cluster, Install, Method, Node},
+    bringup::{ImageRecord, ImageStep, Place, frozen_inputs, image_path, image_step, release},
+    cluster::{Cluster, Method},
     command::{Command, Script, quote},
-    engine::{Event, Fleet, Sink},
-    host::{Digest, Session},
+    engine::{Event, Fleet},
+    host::Digest,
     install::{
         Error,
         download::{SUM, environment, functions},
+        first_host::{MODE, apply_on, upload},
+        inputs::{Inputs, as_begun},
         installer, obtain,
         spread::spread,
         upi,
     },
-    resource::{Action, Change, Detail, Facts, File, sha256},
+    resource::{Action, Change, Detail, Facts, File},
     secret::Secret,
 };
-
-/// The boot image holds the pull secret: nobody but root, and QEMU by libvirt's leave, reads it.
-pub(super) const MODE: &str = "0600";
 
 /// Brings the boot image to every host; returns how many changes that took.
 ///
@@ -90,94 +87,11 @@ pub fn next_image_step(
     Ok((step, frozen))
 }
 
-/// Returns the cluster as its installation knows it: a node that came to the inventory after that has begun
-/// joins an installed cluster, and was never among the installer's inputs.
-fn as_begun(cluster: &Cluster, facts: &[&Facts]) -> Cluster {
-    let place = Place::of(cluster);
-    let has_begun = facts.iter().any(|facts| facts.files.contains_key(&place.begun()));
-    let mut known = cluster.clone();
-    if let (true, Some(before)) = (has_begun, facts[0].text(&place.inputs())) {
-        // As agent-config names it, or the ignition.
-        let names = |node: &Node| {
-            let name = cluster.hostname(node);
-            [format!("\"{name}\""), data_encoding::BASE64.encode(format!("{name}\n").as_bytes())]
-        };
-        known.nodes.retain(|node| names(node).iter().any(|name| before.contains(name)));
-    }
-    known
-}
-
 fn manual(change: &Change) -> &str {
     match &change.action {
         Action::Manual(advice) => advice,
         Action::Shell(_) | Action::Hypervisor(_) => "",
     }
-}
-
-/// Everything the image is made from.
-struct Inputs {
-    install_config: Option<Secret>,
-    agent_config: Option<String>,
-    digest: String,
-    /// All of it for eyes, to tell later what has changed.
-    shown: String,
-}
-
-impl Inputs {
-    fn of(cluster: &Cluster, pull_secret: Option<&Secret>, release: Option<&str>) -> Result<Self, Error> {
-        if let Method::Iso(place) = &cluster.install.method {
-            // Another file at the same place has another size or time, as a rule.
-            let what = if place.contains("://") { place.clone() } else { looks(place)? };
-            let (digest, shown) = (sha256(what.as_bytes()), format!("iso: {place}\n"));
-            return Ok(Self { install_config: None, agent_config: None, digest, shown });
-        }
-        let nothing = Secret::new(String::new());
-        let install_config = installer_inputs::install_config(cluster, pull_secret.unwrap_or(&nothing))?;
-        let agent_config = match &cluster.install.method {
-            Method::Upi(_) => None,
-            Method::Agent | Method::Iso(_) => Some(installer_inputs::agent_config(cluster)?),
-        };
-        let nodes = agent_config.clone().unwrap_or_else(|| ignited(cluster));
-        let Install { mirror, installer, release_image, .. } = &cluster.install;
-        let release = release.unwrap_or(&cluster.version);
-        let mut all = vec![release, mirror, install_config.expose(), nodes.as_str()];
-        let own = installer.as_deref().map(size).transpose()?;
-        all.extend(own.as_deref());
-        all.extend(release_image.as_deref());
-        let digest = sha256(all.join("\0").as_bytes());
-        let shown = format!(
-            "# release\n{} from {}\n# install-config.yaml\n{}# nodes\n{nodes}",
-            release,
-            cluster.install.mirror,
-            installer_inputs::install_config_masked(cluster)?
-        );
-        Ok(Self { install_config: Some(install_config), agent_config, digest, shown })
-    }
-}
-
-/// Returns what of the inventory is in the nodes' ignition beside install-config, and in their disks.
-///
-/// The bootstrap VM's is left out: it is gone one day, and nothing else has changed then.
-fn ignited(cluster: &Cluster) -> String {
-    let files = cluster.nodes.iter().flat_map(|node| bringup::own_files(cluster, node));
-    let files = files.map(|file| format!("{file}\n")).collect::<String>();
-    format!("{:?}\n{files}", cluster.install.method)
-}
-
-/// Returns the size of a program of the workstation's, as one of the things an image is made from.
-///
-/// Its content would say more, and reading it takes a second each time.
-fn size(path: &str) -> Result<String, Error> {
-    let local = |source| Error::Local { path: path.to_owned(), source };
-    Ok(format!("{} bytes", std::fs::metadata(path).map_err(local)?.len()))
-}
-
-/// Returns what tells a file of the workstation's from others without reading it.
-fn looks(path: &str) -> Result<String, Error> {
-    let local = |source| Error::Local { path: path.to_owned(), source };
-    let seen = std::fs::metadata(path).map_err(local)?;
-    let changed = jiff::Timestamp::try_from(seen.modified().map_err(local)?).unwrap_or_default();
-    Ok(format!("{path} {} {changed}", seen.len()))
 }
 
 async fn get_installer(
@@ -188,7 +102,7 @@ async fn get_installer(
 ) -> Result<(), Error> {
     let script = obtain::getting(fleet, cluster, pull_secret, release).await?;
     let summary = format!("get {}", release.unwrap_or(&cluster.version));
-    apply_on(fleet, 0, vec![Change::shell("openshift-install".into(), &summary, script)]).await
+    apply_on(fleet, vec![Change::shell("openshift-install".into(), &summary, script)]).await
 }
 
 async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(), Error> {
@@ -211,17 +125,11 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
         }
         (Method::Agent | Method::Upi(_), ..) => Vec::new(),
     };
-    apply_on(fleet, 0, changes).await?;
+    apply_on(fleet, changes).await?;
     let shown = File::new(place.inputs(), inputs.shown.clone()).private();
-    apply_on(fleet, 0, shown.changes(&Facts::default())).await?;
+    apply_on(fleet, shown.changes(&Facts::default())).await?;
     let record = recording(cluster, &place, &inputs.digest);
-    apply_on(fleet, 0, vec![Change::shell("boot image".into(), "take its checksum", record)]).await
-}
-
-pub(super) async fn apply_on(fleet: &mut Fleet, host: usize, changes: Vec<Change>) -> Result<(), Error> {
-    let mut all = vec![Vec::new(); fleet.members().len()];
-    all[host] = changes;
-    Ok(fleet.apply(all).await?)
+    apply_on(fleet, vec![Change::shell("boot image".into(), "take its checksum", record)]).await
 }
 
 /// Returns the source that makes the image from fresh copies of the inputs, for the installer eats them.
@@ -274,33 +182,6 @@ fn recording(cluster: &Cluster, place: &Place, inputs: &str) -> Script {
             quote(inputs)
         ))
         .line(format_args!("mv -f {record}.new {record}"))
-}
-
-/// Sends a file of the workstation's into the pool's folder on the first host.
-pub(super) async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str, to: &str) -> Result<(), Error> {
-    let (session, sink) = (&fleet.members()[0].session, fleet.sink());
-    let local = |source| Error::Local { path: path.into(), source };
-    let file = tokio::fs::File::open(path).await.map_err(local)?;
-    let total = file.metadata().await.map_err(local)?.len();
-    make_folder(session, cluster).await?;
-    session.upload(file, to, MODE, transfer(sink, session, total)).await?;
-    Ok(())
-}
-
-/// Makes the pool's folder, unless it is there.
-pub(super) async fn make_folder(session: &Session, cluster: &Cluster) -> Result<(), Error> {
-    let folder = cluster.machines.pool.display().to_string();
-    let script = Script::new().line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&folder)));
-    session.run(&script, |_| {}).await?.checked(session.name(), "making the pool's folder")?;
-    Ok(())
-}
-
-/// Returns what tells of the boot image's way to a host.
-fn transfer<'a>(sink: &'a Sink, to: &'a Session, total: u64) -> impl FnMut(u64) + Send + 'a {
-    move |done| {
-        let (host, what) = (to.name().to_owned(), "boot image".to_owned());
-        sink(Event::Transfer { host, what, done, total: Some(total) });
-    }
 }
 
 async fn copy(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(), Error> {

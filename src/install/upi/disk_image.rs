@@ -11,7 +11,7 @@ use crate::{
     install::{
         Error,
         download::{SUM, functions},
-        image::{apply_on, upload},
+        first_host::{apply_on, upload},
         installer,
     },
     resource::Change,
@@ -109,7 +109,7 @@ pub(super) async fn bring(
         "verify and unpack it",
         unpacking(cluster, location, &disk, &sums),
     ));
-    apply_on(fleet, 0, changes).await
+    apply_on(fleet, changes).await
 }
 
 /// Asks the installer which disk image belongs to its release.

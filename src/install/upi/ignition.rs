@@ -8,7 +8,7 @@ use crate::{
     command::{Command, Script, quote},
     engine::Fleet,
     host::Session,
-    install::{Error, image::make_folder, installer},
+    install::{Error, first_host::make_folder, installer},
     secret::Secret,
 };
 

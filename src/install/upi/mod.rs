@@ -8,7 +8,7 @@ use crate::{
     bringup::Place,
     cluster::{Cluster, OsImage},
     engine::Fleet,
-    install::{Error, image::apply_on},
+    install::{Error, first_host::apply_on},
     resource::Change,
     secret::Secret,
 };
@@ -30,6 +30,6 @@ pub(super) async fn make(
         "make it (openshift-install create ignition-configs)",
         ignition::creating(cluster, &place, install_config),
     );
-    apply_on(fleet, 0, vec![creating]).await?;
+    apply_on(fleet, vec![creating]).await?;
     distribute(fleet, cluster, &[0]).await
 }

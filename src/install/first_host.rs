@@ -1,0 +1,47 @@
+//! What is done on the first host alone, which has the installer.
+
+use crate::{
+    cluster::Cluster,
+    command::{Script, quote},
+    engine::{Event, Fleet, Sink},
+    host::Session,
+    install::Error,
+    resource::Change,
+};
+
+/// The boot image holds the pull secret: nobody but root, and QEMU by libvirt's leave, reads it.
+pub(super) const MODE: &str = "0600";
+
+/// Carries out changes there.
+pub(super) async fn apply_on(fleet: &mut Fleet, changes: Vec<Change>) -> Result<(), Error> {
+    let mut all = vec![Vec::new(); fleet.members().len()];
+    all[0] = changes;
+    Ok(fleet.apply(all).await?)
+}
+
+/// Sends a file of the workstation's into the pool's folder on the first host.
+pub(super) async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str, to: &str) -> Result<(), Error> {
+    let (session, sink) = (&fleet.members()[0].session, fleet.sink());
+    let local = |source| Error::Local { path: path.into(), source };
+    let file = tokio::fs::File::open(path).await.map_err(local)?;
+    let total = file.metadata().await.map_err(local)?.len();
+    make_folder(session, cluster).await?;
+    session.upload(file, to, MODE, transfer(sink, session, total)).await?;
+    Ok(())
+}
+
+/// Makes the pool's folder, unless it is there.
+pub(super) async fn make_folder(session: &Session, cluster: &Cluster) -> Result<(), Error> {
+    let folder = cluster.machines.pool.display().to_string();
+    let script = Script::new().line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&folder)));
+    session.run(&script, |_| {}).await?.checked(session.name(), "making the pool's folder")?;
+    Ok(())
+}
+
+/// Returns what tells of the boot image's way to a host.
+fn transfer<'a>(sink: &'a Sink, to: &'a Session, total: u64) -> impl FnMut(u64) + Send + 'a {
+    move |done| {
+        let (host, what) = (to.name().to_owned(), "boot image".to_owned());
+        sink(Event::Transfer { host, what, done, total: Some(total) });
+    }
+}
