@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use tokio::task::JoinHandle;
+
 use crate::{
     command::{Script, quote},
     engine::{Error, guard},
@@ -24,7 +27,7 @@ const BEAT: Duration = Duration::from_secs(10);
 /// connection ends, or 30 s after the last heartbeat.
 #[derive(Debug)]
 pub(super) struct Lock {
-    beats: Vec<tokio::task::JoinHandle<()>>,
+    beats: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Lock {
@@ -36,34 +39,46 @@ impl Drop for Lock {
 }
 
 impl Lock {
-    /// Takes the lock on each host in turn, without waiting for a run that lives.
+    /// Takes the lock on every host, without waiting for a run that lives.
     ///
-    /// The order is the inventory's, so that of two runs at the same moment
-    /// exactly one gets all of them.
+    /// The inventory's first host comes first, so that of two runs at the same moment
+    /// exactly one gets all of them; the others are asked all at once.
     pub(super) async fn take<'a>(
         cluster: &str,
         holder: &str,
         sessions: impl IntoIterator<Item = &'a Session>,
     ) -> Result<Self, Error> {
+        let mut sessions = sessions.into_iter();
         let mut lock = Self { beats: Vec::new() };
-        for session in sessions {
-            let mut process = session.spawn(&holding(cluster, holder)).await?;
-            match process.line().await.as_deref() {
-                Some("locked") => lock.beats.push(tokio::spawn(beat(process))),
-                Some(other) => {
-                    let holder = other.strip_prefix("held ").unwrap_or(other).to_owned();
-                    return Err(Error::Locked { host: session.name().to_owned(), holder });
-                }
-                // It knows best why it ended: sudo was refused, the connection is gone.
-                None => {
-                    process.wait().await?;
-                    let host = session.name().to_owned();
-                    let reason = "the process that holds the lock ended".to_owned();
-                    return Err(host::Error::ConnectionLost { host, reason }.into());
-                }
+        if let Some(first) = sessions.next() {
+            lock.beats.push(take_on(cluster, holder, first).await?);
+            let others = join_all(sessions.map(|session| take_on(cluster, holder, session))).await;
+            let (taken, errors): (Vec<_>, Vec<_>) = others.into_iter().partition(Result::is_ok);
+            lock.beats.extend(taken.into_iter().filter_map(Result::ok));
+            if let Some(error) = Error::collect(errors.into_iter().filter_map(Result::err).collect()) {
+                return Err(error);
             }
         }
         Ok(lock)
+    }
+}
+
+/// Takes the lock on one host; returns what keeps it.
+async fn take_on(cluster: &str, holder: &str, session: &Session) -> Result<JoinHandle<()>, Error> {
+    let mut process = session.spawn(&holding(cluster, holder)).await?;
+    match process.line().await.as_deref() {
+        Some("locked") => Ok(tokio::spawn(beat(process))),
+        Some(other) => {
+            let holder = other.strip_prefix("held ").unwrap_or(other).to_owned();
+            Err(Error::Locked { host: session.name().to_owned(), holder })
+        }
+        // It knows best why it ended: sudo was refused, the connection is gone.
+        None => {
+            process.wait().await?;
+            let host = session.name().to_owned();
+            let reason = "the process that holds the lock ended".to_owned();
+            Err(host::Error::ConnectionLost { host, reason }.into())
+        }
     }
 }
 

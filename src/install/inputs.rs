@@ -26,7 +26,7 @@ impl Inputs {
         if let Method::Iso(place) = &cluster.install.method {
             // Another file at the same place has another size or time, as a rule.
             let what = if place.contains("://") { place.clone() } else { looks(place)? };
-            let (digest, shown) = (sha256(what.as_bytes()), format!("iso: {place}\n"));
+            let (digest, shown) = (sha256(what.as_bytes()), format!("iso: {what}\n"));
             return Ok(Self { install_config: None, agent_config: None, digest, shown });
         }
         let nothing = Secret::new(String::new());

@@ -51,7 +51,7 @@ pub(super) fn ask() -> String {
      ip6tables -w -S INPUT 2>/dev/null | grep -qx -e '-P INPUT DROP' && echo input6\n\
      fi\n\
      grep -qsix 'ENABLED=\"\\?yes\"\\?' /etc/ufw/ufw.conf && echo ufw\n\
-     systemctl is-active --quiet firewalld.service && echo firewalld"
+     command -v firewall-cmd >/dev/null && systemctl is-active --quiet firewalld.service && echo firewalld"
         .into()
 }
 

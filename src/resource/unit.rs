@@ -108,10 +108,14 @@ impl Unit {
         let seen = facts.units.get(&self.name).cloned().unwrap_or_default();
         let systemctl = |verb: &str| Command::new("systemctl").args([verb, &self.name]);
         let mut differences: Vec<Detail> = Vec::new();
-        let mut script = self.keep().line("systemctl daemon-reload");
+        let reload = "systemctl daemon-reload";
+        let mut script = self.keep();
         if !matches!(seen.file.as_str(), "enabled" | "static" | "indirect") {
             differences.extend(Detail::field("enabled", Some(shown(&seen.file)), "enabled"));
+            // It has systemd read all unit files anew, as `reenable` does: that takes longer than the rest.
             script = script.line(Command::new("systemctl").args(["enable", "--quiet", &self.name]));
+        } else if !self.starts_by_another_file(&seen, facts) {
+            script = script.line(reload);
         }
         if self.before.is_some() {
             script = script.line(systemctl("start"));
@@ -119,7 +123,7 @@ impl Unit {
             differences.extend(Detail::field("state", Some(shown(&seen.active)), "active"));
             script = script.line(systemctl("restart"));
         } else if let Some(runs) = &self.runs {
-            if !runs.started.is_as_wanted(facts) {
+            if self.starts_by_another_file(&seen, facts) {
                 differences.extend(Detail::field("running", Some("an older configuration"), "this one"));
                 // What starts it may have changed with the unit file.
                 script = script
@@ -135,6 +139,12 @@ impl Unit {
         }
         let summary = differences.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
         vec![Change::shell(format!("unit {}", self.name), &summary, script).because(differences)]
+    }
+
+    /// Tells whether it runs by other files than it is to be started with.
+    fn starts_by_another_file(&self, seen: &UnitSeen, facts: &Facts) -> bool {
+        let own = self.runs.as_ref().filter(|_| self.before.is_none() && seen.is_active());
+        own.is_some_and(|runs| !runs.started.is_as_wanted(facts))
     }
 
     /// Returns the source that keeps a foreign unit's present state, once and whole.

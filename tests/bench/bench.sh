@@ -13,9 +13,25 @@ if [ ! -x "$folder/bin/pyinfra" ]; then
   "$folder/bin/pip" install --quiet -r "$here/requirements.txt"
 fi
 trap '"$ocp2" lab down' EXIT
+
+# Ansible's module for packages needs one of its own, which the hosts have no way to fetch.
+provide() { # PACKAGE
+  local debs=$folder/debs
+  mkdir -p "$debs/partial"
+  apt-get install --yes -qq --no-install-recommends --download-only \
+    -oDir::State::status="$lab/hosts/bm1/root/var/lib/dpkg/status" -oDir::Cache::archives="$debs" \
+    -oDebug::NoLocking=1 "$1"
+  for host in bm1 bm2; do
+    install -d "$lab/hosts/$host/root/opt/bench"
+    cp "$debs"/*.deb "$lab/hosts/$host/root/opt/bench/"
+    "$ocp2" lab exec "$host" -- bash -c 'DEBIAN_FRONTEND=noninteractive dpkg -i /opt/bench/*.deb' >/dev/null
+  done
+}
+
 measure() { # HOSTS SCRIPT [OPTIONS]
   "$ocp2" lab down
   "$ocp2" lab up --hosts "$1"
+  provide python3-apt
   "$ocp2" lab exec workstation -- "$folder/bin/python" "$here/$2" --ocp2 "$ocp2" --lab "$lab" --work "$folder/work" "${@:3}"
 }
 measure 2 run.py "$@"

@@ -17,16 +17,19 @@ def lines(command):
 
 apt.packages(name="packages", packages=data.packages)
 
+files.directory(name="folder", path=data.etc, mode="755")
 changed = []
 for path in data.files:
     mode = oct((own / path).stat().st_mode & 0o777)[2:]
     changed.append(files.put(name=path, src=str(own / path), dest=f"/{path}", mode=mode))
 any_changed = lambda: any(one.did_change() for one in changed)
 systemd.daemon_reload(name="daemon-reload", _if=any_changed)
-server.shell(name="settings", commands=[f"sysctl -q -p /{data.settings}"], _if=any_changed)
 for unit in data.units:
     systemd.service(name=unit, service=unit, running=True, enabled=True)
+# Some are those of links that the units make.
+server.shell(name="settings", commands=[f"sysctl -q -p /{data.settings}"], _if=any_changed)
 
+files.directory(name="pool's folder", path=data.pool_path, mode="711")
 files.put(name="boot image", src=data.image, dest=data.image_path, mode="600")
 
 defined, running = lines("virsh list --all --name"), lines("virsh list --name")

@@ -80,6 +80,7 @@ class Bench:
         for delay in self.lab.delays:
             shared = {
                 "packages": PACKAGES,
+                "etc": f"/etc/ocp2/{CLUSTER}",
                 "folder": str(self.work / "files"),
                 "units": [f"ocp2-{CLUSTER}-{name}.service" for name in ("overlay", "dns", "balancer", "guests")],
                 "settings": f"etc/sysctl.d/ocp2-{CLUSTER}.conf",

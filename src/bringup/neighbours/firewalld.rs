@@ -115,7 +115,9 @@ fn list_source(place: &Place) -> String {
         ask("policy", "getPolicySettings", &format!("{zone}-in")),
         ask("policy", "getPolicySettings", &format!("{zone}-out")),
     ];
-    format!("if systemctl is-active --quiet firewalld.service; then\n{}fi\n", asked.concat())
+    // Where it is not installed, systemd need not be asked.
+    let there = "command -v firewall-cmd >/dev/null && systemctl is-active --quiet firewalld.service";
+    format!("if {there}; then\n{}fi\n", asked.concat())
 }
 
 #[cfg(test)]
