@@ -47,6 +47,13 @@ impl ImageRecord {
         (facts.listing.get(&image_path(cluster)) == Some(&record.size)).then_some(record)
     }
 
+    /// Returns what a host is to remember.
+    #[must_use]
+    pub fn text(&self) -> String {
+        // Of strings and numbers: there is nothing that could not be said.
+        format!("{}\n", serde_json::to_string(self).unwrap_or_default())
+    }
+
     /// Tells whether nothing in it expires before the VMs have booted.
     fn is_fresh(&self, now: i64) -> bool {
         self.ignited.is_none_or(|ignited| now - ignited < FRESH_SECONDS)

@@ -4,7 +4,7 @@ use crate::{
     cluster::Cluster,
     command::{Script, quote},
     engine::{Event, Fleet, Sink},
-    host::Session,
+    host::{Digest, Session},
     install::Error,
     resource::Change,
 };
@@ -20,14 +20,13 @@ pub(super) async fn apply_on(fleet: &mut Fleet, changes: Vec<Change>) -> Result<
 }
 
 /// Sends a file of the workstation's into the pool's folder on the first host.
-pub(super) async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str, to: &str) -> Result<(), Error> {
+pub(super) async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str, to: &str) -> Result<Digest, Error> {
     let (session, sink) = (&fleet.members()[0].session, fleet.sink());
     let local = |source| Error::Local { path: path.into(), source };
     let file = tokio::fs::File::open(path).await.map_err(local)?;
     let total = file.metadata().await.map_err(local)?.len();
     make_folder(session, cluster).await?;
-    session.upload(file, to, MODE, transfer(sink, session, total)).await?;
-    Ok(())
+    Ok(session.upload(file, to, MODE, transfer(sink, session, total)).await?)
 }
 
 /// Makes the pool's folder, unless it is there.

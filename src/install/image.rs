@@ -107,6 +107,7 @@ async fn get_installer(
 
 async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(), Error> {
     let place = Place::of(cluster);
+    let mut sent = None;
     let changes = match (&cluster.install.method, &inputs.install_config, &inputs.agent_config) {
         (Method::Agent, Some(install_config), Some(agent_config)) => {
             let source = creating(cluster, &place, install_config, agent_config);
@@ -120,7 +121,7 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
             vec![Change::shell("boot image".into(), &format!("get {iso}"), downloading(cluster, &place, iso))]
         }
         (Method::Iso(iso), ..) => {
-            upload(fleet, cluster, iso, &image_path(cluster)).await?;
+            sent = Some(upload(fleet, cluster, iso, &image_path(cluster)).await?);
             Vec::new()
         }
         (Method::Agent | Method::Upi(_), ..) => Vec::new(),
@@ -128,8 +129,15 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
     apply_on(fleet, changes).await?;
     let shown = File::new(place.inputs(), inputs.shown.clone()).private();
     apply_on(fleet, shown.changes(&Facts::default())).await?;
-    let record = recording(cluster, &place, &inputs.digest);
-    apply_on(fleet, vec![Change::shell("boot image".into(), "take its checksum", record)]).await
+    let record = if let Some(Digest { sha256, size }) = sent {
+        // Both ends have hashed it on its way.
+        let record = ImageRecord { sha256, size, inputs: inputs.digest.clone(), ignited: None };
+        File::new(place.image(), record.text()).changes(&Facts::default())
+    } else {
+        let script = recording(cluster, &place, &inputs.digest);
+        vec![Change::shell("boot image".into(), "take its checksum", script)]
+    };
+    apply_on(fleet, record).await
 }
 
 /// Returns the source that makes the image from fresh copies of the inputs, for the installer eats them.

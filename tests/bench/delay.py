@@ -15,6 +15,7 @@ For every connection that ends, a line of JSON is added to FILE.
 
 import argparse
 import asyncio
+import functools
 import json
 import sys
 
@@ -106,6 +107,16 @@ async def connection(client, target, options):
         host[1].close()
 
 
+# The loop itself holds tasks weakly: one that only waits for its streams may be collected.
+CONNECTIONS = set()
+
+
+def accept(target, options, reader, writer):
+    task = asyncio.ensure_future(connection((reader, writer), target, options))
+    CONNECTIONS.add(task)
+    task.add_done_callback(CONNECTIONS.discard)
+
+
 def place(text):
     address, _, port = text.rpartition(":")
     return address, int(port)
@@ -124,7 +135,7 @@ async def main():
     pairs = list(zip(options.places[::2], options.places[1::2]))
     servers = []
     for listen, target in pairs:
-        serve = lambda reader, writer, target=target: connection((reader, writer), target, options)
+        serve = functools.partial(accept, target, options)
         servers.append(await asyncio.start_server(serve, *listen))
     print("ready", flush=True)
     await asyncio.gather(*(server.serve_forever() for server in servers))

@@ -86,7 +86,7 @@ give() {
 take() {
     base64 -d <<<"$2" >before
     pin=$(openssl x509 -in before -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64)
-    dd if=body of="$part" bs=1M seek="$(($3 >> 20))" iflag=fullblock conv=sparse,notrunc,fsync status=none 2>written &
+    dd if=body of="$part" bs=64K oflag=seek_bytes seek="$3" iflag=fullblock conv=sparse,notrunc status=none 2>written &
     writer=$!
     while sleep 0.5; do echo "at $(bytes "$part")"; done &
     teller=$!
