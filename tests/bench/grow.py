@@ -29,13 +29,14 @@ class Grow:
         return path
 
     def copies(self):
-        """Counts the packets that leave bm1 for one frame to everybody."""
-        sent = "cat /sys/class/net/vxlan0/statistics/tx_packets"
+        """Counts the packets that leave bm1 for one frame of its own to everybody."""
+        sent = "cat /sys/class/net/{vxlan0,br-vm}/statistics/tx_packets"
         # Somebody who is not there is asked for once.
         ask = "ip neigh replace 192.168.139.250 dev br-vm nud none; ping -c1 -W1 192.168.139.250 >/dev/null || true"
         once = "for f in /proc/sys/net/ipv4/neigh/br-vm/mcast_solicit; do echo 1 > $f; done"
-        before, after = self.lab.at("bm1", f"{once}; {sent}; {ask}; {sent}").split()
-        return int(after) - int(before)
+        counts = [int(count) for count in self.lab.at("bm1", f"{once}; {sent}; {ask}; {sent}").split()]
+        packets, frames = counts[2] - counts[0], counts[3] - counts[1]
+        return packets // frames
 
 
 def main():
