@@ -18,6 +18,7 @@ mod hypervisor;
 mod identity;
 mod jump;
 mod known_hosts;
+mod lanes;
 mod output;
 mod pipe;
 mod preamble;

@@ -76,6 +76,16 @@ impl Session {
         Self::connect(&self.0.target, &self.0.keyring).await
     }
 
+    /// Measures how far the host is.
+    ///
+    /// # Errors
+    /// [`Error::ConnectionLost`].
+    pub async fn round_trip(&self) -> Result<Duration, Error> {
+        let begin = Instant::now();
+        self.0.handle.send_ping().await.map_err(|_| self.lost())?;
+        Ok(begin.elapsed())
+    }
+
     /// Returns the inventory's name for the host.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -8,7 +8,7 @@ use super::{
     preamble,
     transfer::{HASH, parse},
 };
-use crate::command::{Command, Script, quote};
+use crate::command::quote;
 
 /// A file that is being written on a host, as `NAME.part`.
 pub(super) struct Sink {
@@ -71,17 +71,6 @@ impl Sink {
             self.hear(&data);
         }
         parse(&self.said).ok_or_else(|| self.failed())
-    }
-
-    /// Gives the file its name.
-    pub async fn name(self) -> Result<(), Error> {
-        let part = format!("{}.part", self.to);
-        let script = Script::new().line(Command::new("mv").args(["-f", "-T", "--", &part, &self.to]));
-        self.session
-            .run(&script, |_| ())
-            .await?
-            .checked(self.session.name(), &format!("naming {}", self.to))?;
-        Ok(())
     }
 
     /// Makes the error for a far end that has ended early.

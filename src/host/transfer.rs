@@ -7,11 +7,13 @@
 //! A file arrives as `NAME.part`, with holes where it has zeros; what arrived is hashed on the
 //! way, and only what has the right SHA-256 gets its name.
 
-use bytes::BytesMut;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::{Error, Session, sink::Sink};
+use super::{Error, Session, lanes::Lanes, sink::Sink};
 use crate::command::{Command, Script, quote};
 
 /// SHA-256 and size of a file.
@@ -33,6 +35,34 @@ pub(super) const HASH: &str =
 
 /// What is read and sent at once.
 const BLOCK: usize = 256 << 10;
+
+/// A host behind a longer round trip is far: one connection would not fill a gigabit there.
+const FAR: Duration = Duration::from_millis(15);
+
+/// Bytes from which on more connections are worth their handshakes.
+const LARGE: u64 = 32 << 20;
+
+/// How a file goes to a host.
+enum Way {
+    One(Sink),
+    Several(Lanes),
+}
+
+impl Way {
+    async fn write(&mut self, data: Bytes) -> Result<(), Error> {
+        match self {
+            Self::One(sink) => sink.write(data).await,
+            Self::Several(lanes) => lanes.write(data).await,
+        }
+    }
+
+    async fn arrived(&mut self) -> Result<Digest, Error> {
+        match self {
+            Self::One(sink) => sink.arrived().await,
+            Self::Several(lanes) => lanes.arrived().await,
+        }
+    }
+}
 
 impl Session {
     /// Reads a file that root can read.
@@ -81,20 +111,45 @@ impl Session {
         Ok(())
     }
 
-    /// Sends what `from` reads into a file with the given mode (`"0600"`).
+    /// Sends the `size` bytes that `from` reads into a file with the given mode (`"0600"`).
+    ///
+    /// A host that is far gets a large one over several connections at once.
     ///
     /// # Errors
     /// [`Error::Corrupt`] where the file did not arrive as it is, [`Error::Local`] where `from`
     /// cannot be read, and those of [`Session::connect`] and [`Session::run`].
     pub async fn upload(
         &self,
-        mut from: impl AsyncRead + Unpin + Send,
+        from: impl AsyncRead + Unpin + Send,
+        size: u64,
         to: &str,
         mode: &str,
+        progress: impl FnMut(u64) + Send,
+    ) -> Result<Digest, Error> {
+        let mut way = if size >= LARGE && self.round_trip().await? > FAR {
+            Way::Several(Lanes::open(self, to, mode, size).await?)
+        } else {
+            Way::One(Sink::open(&self.reconnect().await?, to, mode).await?)
+        };
+        let sent = self.send(&mut way, from, to, progress).await;
+        if let (Err(_), Way::Several(lanes)) = (&sent, &mut way) {
+            lanes.abandon().await;
+        }
+        let digest = sent?;
+        let rename =
+            Script::new().line(Command::new("mv").args(["-f", "-T", "--", &format!("{to}.part"), to]));
+        self.run(&rename, |_| ()).await?.checked(self.name(), &format!("naming {to}"))?;
+        Ok(digest)
+    }
+
+    /// Sends what `from` reads; returns what arrived, which is what was read.
+    async fn send(
+        &self,
+        way: &mut Way,
+        mut from: impl AsyncRead + Unpin + Send,
+        to: &str,
         mut progress: impl FnMut(u64) + Send,
     ) -> Result<Digest, Error> {
-        let own = self.reconnect().await?;
-        let mut sink = Sink::open(&own, to, mode).await?;
         let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, BytesMut::new());
         loop {
             buffer.reserve(BLOCK);
@@ -108,17 +163,13 @@ impl Session {
             }
             let data = buffer.split().freeze();
             hash.update(&data);
-            sink.write(data).await?;
+            way.write(data).await?;
             size += read as u64;
             progress(size);
         }
         let ours = Digest { sha256: data_encoding::HEXLOWER.encode(&hash.finalize()), size };
-        let digest = sink.arrived().await?;
-        if digest != ours {
-            return Err(self.corrupt(to, &ours, digest));
-        }
-        sink.name().await?;
-        Ok(digest)
+        let digest = way.arrived().await?;
+        if digest == ours { Ok(digest) } else { Err(self.corrupt(to, &ours, digest)) }
     }
 
     fn corrupt(&self, path: &str, wanted: &Digest, arrived: Digest) -> Error {

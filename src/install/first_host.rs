@@ -26,7 +26,7 @@ pub(super) async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str, to: &st
     let file = tokio::fs::File::open(path).await.map_err(local)?;
     let total = file.metadata().await.map_err(local)?.len();
     make_folder(session, cluster).await?;
-    Ok(session.upload(file, to, MODE, transfer(sink, session, total)).await?)
+    Ok(session.upload(file, total, to, MODE, transfer(sink, session, total)).await?)
 }
 
 /// Makes the pool's folder, unless it is there.

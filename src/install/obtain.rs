@@ -196,7 +196,7 @@ async fn upload(fleet: &Fleet, place: &Place, path: &str, name: &'static str) ->
         let (host, what) = (session.name().to_owned(), name.to_owned());
         sink(Event::Transfer { host, what, done, total: Some(here.size) });
     };
-    Ok(session.upload(file, &to, "0700", progress).await?.sha256)
+    Ok(session.upload(file, here.size, &to, "0700", progress).await?.sha256)
 }
 
 /// Hashes a file of the workstation's, a piece at a time.

@@ -94,7 +94,7 @@ async fn a_host_that_falls_silent_while_we_send_is_noticed() {
     let mut sent = 0;
     let zeros = tokio::io::repeat(0).take(1 << 40);
     let to = sshd.path("zeros").display().to_string();
-    let upload = session.upload(zeros, &to, "0600", |size| {
+    let upload = session.upload(zeros, 1 << 20, &to, "0600", |size| {
         sent = size;
         let _ = started.send(());
     });

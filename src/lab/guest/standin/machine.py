@@ -1,5 +1,4 @@
 """The installed system: fetches its configuration once, joins, and serves."""
-import json
 import threading
 import time
 
@@ -30,20 +29,10 @@ def await_configuration(node):
     """Fetches the role's configuration as Ignition does: on the first boot, through api-int."""
     name = f"api-int.{node.domain}"
     tls = web.client_tls(node.payload["pki"]["rootCA"])
-    said = 0.0
-    while True:
-        try:
-            status, headers, body = web.fetch(name, MACHINE_CONFIG, f"/config/{node.role}", tls=tls)
-            if status == 200 and json.loads(body):
-                say(f"configured as {node.role} by {headers.get('x-standin-node')}")
-                return
-            error = f"status {status}"
-        except (OSError, ValueError) as caught:
-            error = caught
-        if time.monotonic() - said > 15:
-            said = time.monotonic()
-            say(f"GET https://{name}:{MACHINE_CONFIG}/config/{node.role}: {error}")
-        time.sleep(1)
+    path = f"/config/{node.role}"
+    what = f"GET https://{name}:{MACHINE_CONFIG}{path}"
+    headers, _ = web.insist(what, say, (200,), name, MACHINE_CONFIG, path, tls=tls)
+    say(f"configured as {node.role} by {headers.get('x-standin-node')}")
 
 
 def heed_the_api(node, everyone):
