@@ -11,7 +11,7 @@ use super::{Digest, Error, Session, pipe::Pipe, preamble};
 use crate::command::{Command, Script, quote};
 
 /// How many connections; a guest of somebody's sshd does not ask for more (`MaxStartups` is 10).
-pub(super) const LANES: usize = 4;
+const LANES: usize = 4;
 
 /// Bytes of one stripe.
 const STRIPE: u64 = 4 << 20;

@@ -108,14 +108,13 @@ impl Unit {
         let seen = facts.units.get(&self.name).cloned().unwrap_or_default();
         let systemctl = |verb: &str| Command::new("systemctl").args([verb, &self.name]);
         let mut differences: Vec<Detail> = Vec::new();
-        let reload = "systemctl daemon-reload";
         let mut script = self.keep();
         if !matches!(seen.file.as_str(), "enabled" | "static" | "indirect") {
             differences.extend(Detail::field("enabled", Some(shown(&seen.file)), "enabled"));
             // It has systemd read all unit files anew, as `reenable` does: that takes longer than the rest.
             script = script.line(Command::new("systemctl").args(["enable", "--quiet", &self.name]));
         } else if !self.starts_by_another_file(&seen, facts) {
-            script = script.line(reload);
+            script = script.line("systemctl daemon-reload");
         }
         if self.before.is_some() {
             script = script.line(systemctl("start"));
