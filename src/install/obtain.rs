@@ -1,4 +1,5 @@
-//! Getting `openshift-install`: from the mirror, from the workstation, or out of a release image.
+//! Getting `openshift-install` and the `oc` it works with: from the mirror, from the workstation, or out of
+//! a release image.
 
 use sha2::{Digest as _, Sha256};
 use tokio::{fs::File, io::AsyncReadExt as _};
@@ -31,6 +32,14 @@ pub(super) async fn getting(
 ) -> Result<Script, Error> {
     let place = Place::of(cluster);
     let install = &cluster.install;
+    let own_oc = match &install.oc {
+        Some(path) => {
+            upload(fleet, &place, path, "oc").await?;
+            true
+        }
+        None => false,
+    };
+    let oc = || if own_oc { Script::new() } else { archive(&["openshift-client-linux"], "oc") };
     let script = if let Some(path) = &install.installer {
         let sha256 = upload(fleet, &place, path, "openshift-install").await?;
         begin(&place).line(format_args!("key=sha256:{sha256}"))
@@ -38,24 +47,34 @@ pub(super) async fn getting(
         let nothing = Secret::new("{}".to_owned());
         let extract = extracting(cluster, &place, image, pull_secret.unwrap_or(&nothing));
         let script = begin(&place).line(format_args!("key={}", quote(image)));
-        let get_oc = if let Some(path) = &install.oc {
-            upload(fleet, &place, path, "oc").await?;
+        let get_oc = if own_oc {
             Script::new()
         } else {
-            let look_up = mirror(cluster, &place, known);
-            look_up.line(archive(&["openshift-client-linux"], "oc").source())
+            mirror(cluster, &place, known).line(oc().source().trim_end())
         };
-        unless_there(script, &get_oc.line(extract.source()))
-    } else if cluster.fips {
-        let script = begin(&place).line(FIPS).line(mirror(cluster, &place, known).source());
-        let get =
-            archive(&["openshift-install-rhel9-amd64", "openshift-install-rhel8"], "openshift-install-fips")
-                .line("mv -f openshift-install-fips openshift-install");
-        unless_there(script.line("key=\"$version for FIPS from $clients\""), &get)
+        unless_there(script, &["openshift-install"], &get_oc.line(extract.source().trim_end()))
     } else {
-        let script = begin(&place).line(mirror(cluster, &place, known).source());
-        let get = archive(&["openshift-install-linux"], "openshift-install");
-        unless_there(script.line("key=\"$version from $clients\""), &get)
+        let (key, names, program) = if cluster.fips {
+            let names = &["openshift-install-rhel9-amd64", "openshift-install-rhel8"][..];
+            ("key=\"$version for FIPS from $clients\"", names, "openshift-install-fips")
+        } else {
+            ("key=\"$version from $clients\"", &["openshift-install-linux"][..], "openshift-install")
+        };
+        let mut script = begin(&place);
+        let mut get = archive(names, program);
+        if cluster.fips {
+            script = script.line(FIPS);
+            get = get.line("mv -f openshift-install-fips openshift-install");
+        }
+        let mut programs = vec!["openshift-install"];
+        if !cluster.is_upi() {
+            // With it the installer takes the ISO out of the release image, through the cluster's own
+            // mirrors; without it, it asks the internet.
+            get = get.line(oc().source().trim_end());
+            programs.push("oc");
+        }
+        let script = script.line(mirror(cluster, &place, known).source().trim_end()).line(key);
+        unless_there(script, &programs, &get)
     };
     Ok(script.line(finish(cluster, &place).source()))
 }
@@ -69,10 +88,11 @@ fn begin(place: &Place) -> Script {
     Script::new().line(format_args!("umask 077; install -d -m 700 {folder} {bin}; cd {bin}"))
 }
 
-/// Adds source that is left out where the installer is there already, from the source `$key` names.
-fn unless_there(script: Script, get: &Script) -> Script {
+/// Adds source that is left out where the programs are there already, from the source `$key` names.
+fn unless_there(script: Script, programs: &[&str], get: &Script) -> Script {
+    let missing: String = programs.iter().map(|program| format!("! [ -x {program} ] || ")).collect();
     script
-        .line("if ! [ -x openshift-install ] || [ \"$(cat from 2>/dev/null)\" != \"$key\" ]; then")
+        .line(format_args!("if {missing}[ \"$(cat from 2>/dev/null)\" != \"$key\" ]; then"))
         .line("rm -f from")
         .line(get.source().trim_end())
         .line("fi")

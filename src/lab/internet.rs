@@ -59,7 +59,8 @@ pub(super) fn serve(home: &Home, root: &Path, mirror: &Path, rules: &str) -> Res
     ];
     start(program(&words).args([text(&script), text(root), text(&dir), text(mirror)]), &log)?;
     let ready = format!(
-        "exec 3<>/dev/tcp/{INTERNET_ADDRESS}/80 4<>/dev/tcp/{INTERNET_ADDRESS}/53 5<>/dev/tcp/{INTERNET_ADDRESS}/3128"
+        "exec 3<>/dev/tcp/{INTERNET_ADDRESS}/80 4<>/dev/tcp/{INTERNET_ADDRESS}/53 5<>/dev/tcp/{INTERNET_ADDRESS}/3128 \
+         6<>/dev/tcp/{INTERNET_ADDRESS}/443"
     );
     let ask = ["ip", "netns", "exec", &namespace(WORKSTATION), "bash", "-c", &ready];
     process::wait_for("the mirror's first answer", Duration::from_secs(20), &log, || run(&ask).is_ok())

@@ -22,6 +22,17 @@ chroot "$root" /usr/sbin/dnsmasq --keep-in-foreground --conf-file=/dev/null --us
 # For users who are let out by a proxy only: port 3128.
 chroot "$root" /usr/bin/tinyproxy -d -c /srv/proxy.conf >"$2/proxy.log" 2>&1 &
 
+# An authority as a company has one: known to those who are told of it.
+chroot "$root" sh -euc '
+    cd /srv
+    umask 077
+    [ ! -e mirror.pem ] || exit 0
+    key="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+    openssl req -x509 $key -days 3650 -subj "/CN=Authority of the ocp2 lab" -keyout authority.key -out authority.pem
+    openssl req -x509 $key -days 3650 -subj /CN=mirror.lab.test -addext subjectAltName=DNS:mirror.lab.test \
+        -CA authority.pem -CAkey authority.key -keyout mirror.key -out mirror.new
+    mv mirror.new mirror.pem' 2>"$2/openssl.log"
+
 # Answers on every address of the internet, so 198.51.100.1 is a web server too.
 chroot "$root" /usr/bin/python3 /srv/mirror.py /srv >"$2/mirror.log" 2>&1 &
 wait

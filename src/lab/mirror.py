@@ -6,10 +6,12 @@
     garble NAME          changes one byte in every answer about such a path
 
 Answers ranges, as the real mirror does; FOLDER/mirror.log tells what was asked and answered.
+By HTTPS, too: FOLDER/mirror.pem and FOLDER/mirror.key, of an authority that nobody knows (FOLDER/authority.pem).
 """
 import http.server
 import os
 import re
+import ssl
 import sys
 import threading
 
@@ -94,4 +96,10 @@ def faults(path):
 
 
 if __name__ == "__main__":
+    secure = http.server.ThreadingHTTPServer(("", 443), Mirror)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{sys.argv[1]}/mirror.pem", f"{sys.argv[1]}/mirror.key")
+    # Each connection's own thread shakes hands, or one that says nothing would keep all others waiting.
+    secure.socket = context.wrap_socket(secure.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=secure.serve_forever, daemon=True).start()
     http.server.ThreadingHTTPServer(("", 80), Mirror).serve_forever()

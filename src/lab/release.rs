@@ -36,6 +36,7 @@ fn sources() -> Vec<(&'static str, &'static [u8])> {
         "release/client/__main__.py" => "client/__main__.py",
         "release/installer/__main__.py" => "installer/__main__.py",
         "release/installer/agent_config.py" => "installer/agent_config.py",
+        "release/installer/base_image.py" => "installer/base_image.py",
         "release/installer/faults.py" => "installer/faults.py",
         "release/installer/image.py" => "installer/image.py",
         "release/installer/install_config.py" => "installer/install_config.py",

@@ -1,6 +1,6 @@
 //! A host is left as it was.
 
-use crate::{footprint::LISTING, stage::stage};
+use crate::{drift::a_lost_disk_is_made_anew, footprint::LISTING, stage::stage};
 
 #[test]
 fn down_leaves_a_host_as_it_was_before_up() {
@@ -9,6 +9,7 @@ fn down_leaves_a_host_as_it_was_before_up() {
     stage.ocp2(&["down", "--yes", &inventory]).succeeds();
     let before = ["bm1", "bm2"].map(|host| stage.at(host, LISTING).succeeds().stdout);
     stage.ocp2(&["up", "--until", "machines", &inventory]).succeeds();
+    a_lost_disk_is_made_anew(&stage, &["--until", "machines", &inventory]);
     let there = stage.at("bm1", LISTING).succeeds().stdout;
     for trace in ["br-vm", "vxlan0", "ocp2_ocp", "ocp2-ocp-dns.service", "ocp-master0", "ocp2-ocp"] {
         assert!(there.contains(trace), "{trace} is not there to be removed");

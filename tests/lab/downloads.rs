@@ -1,6 +1,6 @@
 //! Getting the installer: whatever the mirror and the way to it do.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use crate::stage::{Run, Stage, run, stage};
 
@@ -28,17 +28,6 @@ fn inventory(stage: &Stage, name: &str, replace: &[(&str, &str)]) -> String {
     path.display().to_string()
 }
 
-/// Asks the mirror for faults.
-fn faults(stage: &Stage, lines: &str) {
-    fs::write(Path::new(&stage.lab()).join("internet/faults"), lines).unwrap();
-}
-
-/// Returns what the mirror or the proxy was asked since `mark`, a length.
-fn asked(stage: &Stage, whom: &str, mark: usize) -> String {
-    let log = fs::read_to_string(Path::new(&stage.lab()).join(format!("internet/{whom}.log"))).unwrap();
-    log[mark..].to_owned()
-}
-
 fn up(stage: &Stage, inventory: &str) -> Run {
     stage.ocp2(&["up", "-v", "--until", "image", inventory])
 }
@@ -51,7 +40,7 @@ fn take_away(stage: &Stage) {
 #[test]
 fn the_installer_comes_from_wherever_it_is_said_to_be() {
     let stage = stage();
-    faults(&stage, "");
+    stage.mirror_plays("");
     a_channel_is_looked_up_once_and_a_cut_download_is_carried_on(&stage);
     another_content_than_the_mirror_names_is_refused(&stage);
     a_proxy_is_honoured_and_its_password_is_seen_nowhere(&stage);
@@ -66,21 +55,21 @@ fn a_channel_is_looked_up_once_and_a_cut_download_is_carried_on(stage: &Stage) {
     let channel = inventory(stage, "channel.yaml", &[("version: 4.18.30", "version: stable-4.18")]);
     let archive = "openshift-install-linux-4.18.30.tar.gz";
     stage.ocp2(&["plan", &channel]).succeeds().shows("release: look up stable-4.18 on the mirror, once");
-    faults(stage, &format!("cut 5000 {archive}\ncut 3000 {archive}\n"));
-    let mark = asked(stage, "mirror", 0).len();
+    stage.mirror_plays(&format!("cut 5000 {archive}\ncut 3000 {archive}\n"));
+    let mark = stage.asked_of("mirror", 0).len();
     up(stage, &channel).succeeds().says("stable-4.18 is 4.18.30 now").says("cut off after 5000 bytes");
-    let log = asked(stage, "mirror", mark);
+    let log = stage.asked_of("mirror", mark);
     for range in ["whole", "bytes=5000-", "bytes=8000-"] {
         let there = log.lines().any(|line| line.contains(archive) && line.ends_with(range));
         assert!(there, "{range} was not asked for:\n{log}");
     }
     stage.ocp2(&["plan", &channel]).succeeds();
     // What the channel stands for by now is not asked again, whatever else is made anew.
-    faults(stage, "garble release.txt\n");
-    let mark = asked(stage, "mirror", 0).len();
+    stage.mirror_plays("garble release.txt\n");
+    let mark = stage.asked_of("mirror", 0).len();
     take_away(stage);
     up(stage, &channel).succeeds();
-    assert!(!asked(stage, "mirror", mark).contains("release.txt"));
+    assert!(!stage.asked_of("mirror", mark).contains("release.txt"));
     let plan = stage.ocp2(&["plan", "-o", "json", &channel]).succeeds().json();
     let image = plan["changes"].as_array().unwrap().iter().any(|change| change["phase"] == "image");
     assert!(!image, "{plan}");
@@ -95,10 +84,10 @@ fn another_content_than_the_mirror_names_is_refused(stage: &Stage) {
     let exact = inventory(stage, "fetch.yaml", &[]);
     let url = "http://mirror.lab.test/pub/openshift-v4/x86_64/clients/ocp/4.18.30/openshift-install-linux-4.18.30.tar.gz";
     take_away(stage);
-    faults(stage, "garble openshift-install-linux\n");
+    stage.mirror_plays("garble openshift-install-linux\n");
     up(stage, &exact).ends(5).says(&format!("the checksum of {url} is wrong"));
     stage.at("bm1", &format!("! ls {INSTALLER}/bin/*.tar.gz* {INSTALLER}/bin/openshift-install")).succeeds();
-    faults(stage, "");
+    stage.mirror_plays("");
     let nowhere = inventory(stage, "nowhere.yaml", &[("version: 4.18.30", "version: 4.18.99")]);
     up(stage, &nowhere).ends(5).says("/4.18.99/sha256sum.txt cannot be downloaded");
     up(stage, &exact).succeeds();
@@ -114,7 +103,7 @@ fn a_proxy_is_honoured_and_its_password_is_seen_nowhere(stage: &Stage) {
     take_away(stage);
     let wrong = up(stage, &with("hunter2", "wrong-password.yaml")).ends(5).says("cannot be downloaded");
     assert!(!wrong.stderr.contains("hunter2"), "{}", wrong.stderr);
-    let mark = asked(stage, "mirror", 0).len();
+    let mark = stage.asked_of("mirror", 0).len();
     // Everything that runs meanwhile is seen by anybody on the host.
     let watch = "while [ ! -e /tmp/enough ]; do ps -eo args; done >/tmp/seen; rm /tmp/enough";
     let right = std::thread::scope(|scope| {
@@ -131,7 +120,7 @@ fn a_proxy_is_honoured_and_its_password_is_seen_nowhere(stage: &Stage) {
                 find / -xdev -type f -newer /etc/hostname -perm /077 -exec grep -l s3cret {} + 2>/dev/null; rm /tmp/seen";
     assert_eq!(stage.at("bm1", seen).stdout, "");
     // The installer's own download takes the same way as ours; nothing comes from the host itself.
-    let log = asked(stage, "mirror", mark);
+    let log = stage.asked_of("mirror", mark);
     for file in ["openshift-install-linux-4.18.30.tar.gz", "live.x86_64.iso"] {
         assert!(log.contains(file), "{file} was not asked for:\n{log}");
     }
@@ -141,11 +130,7 @@ fn a_proxy_is_honoured_and_its_password_is_seen_nowhere(stage: &Stage) {
 
 /// Unpacks the stand-in's archive on the workstation.
 fn unpacked(stage: &Stage) -> String {
-    let record = fs::read_to_string(Path::new(&stage.lab()).join("lab.json")).unwrap();
-    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
-    let clients =
-        format!("{}/pub/openshift-v4/x86_64/clients/ocp/4.18.30", record["release"].as_str().unwrap());
-    let archive = format!("{clients}/openshift-install-linux.tar.gz");
+    let archive = stage.on_mirror("clients/ocp/4.18.30/openshift-install-linux.tar.gz").display().to_string();
     let folder = stage.folder.display().to_string();
     run(Command::new("tar").args(["-xzf", &archive, "-C", &folder, "openshift-install"]), "").succeeds();
     format!("{folder}/openshift-install")
@@ -167,18 +152,26 @@ fn a_program_of_the_workstations_is_sent(stage: &Stage) {
 }
 
 fn a_release_image_gives_its_own(stage: &Stage) {
-    let release = "install:\n  release: mirror.lab.test/openshift/release:4.18.30-x86_64\n";
+    let release = format!(
+        "install:\n  release: mirror.lab.test/openshift/release:4.18.30-x86_64\n  \
+         additionalTrustBundleFile: {}/internet/authority.pem\n",
+        stage.lab()
+    );
     take_away(stage);
     // No login for that registry is no way in.
-    up(stage, &inventory(stage, "no-login.yaml", &[("install:\n", release)]))
+    up(stage, &inventory(stage, "no-login.yaml", &[("install:\n", &release)]))
         .ends(5)
         .says("unauthorized: authentication required")
         .says("mirror.lab.test/openshift/release:4.18.30-x86_64: no installer could be extracted");
-    let secret = stage.folder.join("registry-secret.json");
-    fs::write(&secret, r#"{"auths":{"mirror.lab.test":{"auth":"bGFiOnJlZ2lzdHJ5cGFzcw=="}}}"#).unwrap();
     let own = format!("{}/pull-secret.json", stage.lab());
-    let with =
-        inventory(stage, "release.yaml", &[("install:\n", release), (&own, &secret.display().to_string())]);
+    let login = [("install:\n", release.as_str()), (&own, &stage.login_for_the_registry())];
+    // A registry whose authority nobody knows is no registry.
+    let bundle = release.lines().last().unwrap();
+    let stranger = release.replace(&format!("{bundle}\n"), "");
+    up(stage, &inventory(stage, "no-authority.yaml", &[("install:\n", stranger.as_str()), login[1]]))
+        .ends(5)
+        .says("x509: certificate signed by unknown authority");
+    let with = inventory(stage, "release.yaml", &login);
     let run = up(stage, &with).succeeds();
     assert!(!run.stderr.contains("bGFiOnJlZ2lzdHJ5cGFzcw"), "{}", run.stderr);
     stage.at("bm1", &format!("! ls {INSTALLER}/pull-secret.json")).succeeds();

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write as _, time::Duration};
 
-use crate::stage::{Stage, apart_with, eventually, ocp2};
+use crate::stage::{Run, Stage, apart_with, eventually, ocp2};
 
 /// Where the image is on every host.
 const IMAGE: &str = "/var/lib/libvirt/images/ocp/ocp-agent.iso";
@@ -78,12 +78,11 @@ fn an_image_goes_up_once_and_then_from_host_to_host() {
     a_leg_that_is_cut_is_carried_on(&stage, &inventory);
     what_is_not_what_it_was_is_refused(&stage, &inventory);
     a_way_that_is_closed_is_named(&stage, &inventory);
+    a_boot_image_of_its_real_size_takes_no_more_memory(&stage, &inventory);
 }
 
-fn goes_up_once(stage: &Stage, inventory: &str) {
-    let device = "$(ip -o route get 192.0.2.11 | grep -o 'dev [^ ]*' | cut -d' ' -f2)";
-    let before = sent(stage, "workstation", device);
-    // The largest memory a child of this has ever had, in KiB.
+/// Brings the image up; returns also the most memory that took on the workstation, KiB.
+fn up_measured(stage: &Stage, inventory: &str) -> (Run, u64) {
     let measured = format!(
         "python3 -c 'import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); \
          print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(done.returncode)' \
@@ -91,12 +90,19 @@ fn goes_up_once(stage: &Stage, inventory: &str) {
         ocp2()
     );
     let run = stage.at("workstation", &measured).succeeds();
+    let memory = run.stdout.trim().parse().unwrap();
+    (run, memory)
+}
+
+fn goes_up_once(stage: &Stage, inventory: &str) {
+    let device = "$(ip -o route get 192.0.2.11 | grep -o 'dev [^ ]*' | cut -d' ' -f2)";
+    let before = sent(stage, "workstation", device);
+    let (run, memory) = up_measured(stage, inventory);
     assert!(
         run.stderr.contains("bm2: boot image") && run.stderr.contains("bm3: boot image"),
         "{}",
         run.stderr
     );
-    let memory: u64 = run.stdout.trim().parse().unwrap();
     assert!(memory < 100 << 10, "{memory} KiB for an image of 300 MiB");
     let up = sent(stage, "workstation", device) - before;
     assert!(up < 330 << 20, "{up} bytes went up");
@@ -189,4 +195,20 @@ fn a_way_that_is_closed_is_named(stage: &Stage, inventory: &str) {
         .says("a firewall of bm1's must let TCP 22625 in");
     stage.ocp2(&["up", "--until", "image", inventory]).succeeds();
     arrived(stage, "once the way was open");
+}
+
+fn a_boot_image_of_its_real_size_takes_no_more_memory(stage: &Stage, inventory: &str) {
+    let image = stage.folder.join("large.iso");
+    let noise = fs::read(&image).unwrap();
+    let mut file = fs::File::create(&image).unwrap();
+    for _ in 0..12 {
+        file.write_all(&noise[..100 << 20]).unwrap();
+    }
+    drop((file, noise));
+    let (_, memory) = up_measured(stage, inventory);
+    assert!(memory < 100 << 10, "{memory} KiB for an image of 1.2 GB");
+    for host in ["bm1", "bm2", "bm3"] {
+        let size = stage.at(host, &format!("stat -c %s {IMAGE}")).succeeds().stdout;
+        assert_eq!(size.trim(), (1200_u64 << 20).to_string(), "{host}");
+    }
 }

@@ -9,8 +9,10 @@
 mod bare;
 mod clusters;
 mod dhcp;
+mod disconnected;
 mod down;
 mod downloads;
+mod drift;
 mod fleet;
 mod footprint;
 mod growth;

@@ -6,7 +6,10 @@
 
 use std::{process::Command, time::Duration};
 
-use crate::stage::{Run, Stage, apart, eventually};
+use crate::{
+    drift::Drift,
+    stage::{Run, Stage, apart, eventually},
+};
 
 const HOSTS: [&str; 2] = ["bm1", "bm2"];
 
@@ -79,14 +82,22 @@ fn probes(stage: &Stage) {
     }
 }
 
-/// Brings the cluster up beside a neighbour, shakes the neighbour, takes the cluster down.
-fn get_on(stage: &Stage, restarts: &[&str]) {
+/// How a change of entries made by hand reads.
+const ENTRIES: &str = "mend what was changed by hand";
+
+/// Brings the cluster up beside a neighbour, changes by hand what is ours there,
+/// shakes the neighbour, takes the cluster down.
+fn get_on(stage: &Stage, drifts: &[Drift], restarts: &[&str]) {
     let own = || HOSTS.map(|host| stage.at(host, NEIGHBOURS_OWN).succeeds().stdout);
     let (inventory, before) = (stage.inventory("neighbours.yaml", &[]), own());
     stage.ocp2(&["up", "--until", "balancer", &inventory]).succeeds();
     probes(stage);
     all_flows(stage, "after up");
     nothing_differs(stage, &inventory);
+    for drift in drifts {
+        drift.is_named_and_mended_alone(stage, &["--until", "balancer", &inventory]);
+        all_flows(stage, drift.by_hand);
+    }
     for restart in restarts {
         for host in HOSTS {
             stage.at(host, restart).succeeds();
@@ -173,6 +184,7 @@ fn docker_that_forwards_nothing_but_its_own() {
     );
     get_on(
         &stage,
+        &[Drift::new("iptables -D DOCKER-USER 1", "entries in iptables", ENTRIES)],
         &["systemctl restart docker", "systemctl stop docker.socket docker && systemctl start docker"],
     );
 }
@@ -224,7 +236,18 @@ fn firewalld_with_its_default_zone() {
     stage.ocp2(&["up", "--until", "nat", &inventory]).succeeds();
     stage.at("bm1", "firewall-cmd --zone=public --query-port=8081/tcp").succeeds();
     stage.ocp2(&["down", "--yes", &inventory]).succeeds();
-    get_on(&stage, &["firewall-cmd --reload", "systemctl restart firewalld"]);
+    get_on(
+        &stage,
+        &[
+            Drift::new("firewall-cmd --zone=ocp2-ocp --remove-service=dns", "entries in firewalld", ENTRIES),
+            Drift::new(
+                "sed -i /dns/d /etc/firewalld/zones/ocp2-ocp.xml",
+                "file /etc/firewalld/zones/ocp2-ocp.xml",
+                "content",
+            ),
+        ],
+        &["firewall-cmd --reload", "systemctl restart firewalld"],
+    );
 }
 
 #[test]
@@ -233,7 +256,11 @@ fn ufw_that_denies_by_default() {
         &["ufw"],
         "ufw allow ssh && ufw allow 8080/tcp comment 'a shop' && ufw --force enable && systemctl start ufw",
     );
-    get_on(&stage, &["ufw reload", "systemctl restart ufw"]);
+    get_on(
+        &stage,
+        &[Drift::new("ufw route delete allow in on br-vm out on br-vm", "entries in ufw", ENTRIES)],
+        &["ufw reload", "systemctl restart ufw"],
+    );
 }
 
 #[test]
@@ -241,7 +268,9 @@ fn rules_of_iptables_that_drop_by_default() {
     let rules = "iptables -A INPUT -i lo -j ACCEPT; iptables -A INPUT -p tcp --dport 22 -j ACCEPT; \
         iptables -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT; \
         iptables -P INPUT DROP; iptables -P FORWARD DROP";
-    get_on(&with(&[], rules), &[]);
+    let dropped = ["iptables -D INPUT 1", "iptables -D FORWARD 1"];
+    let drifts = dropped.map(|by_hand| Drift::new(by_hand, "entries in iptables", ENTRIES));
+    get_on(&with(&[], rules), &drifts, &[]);
 }
 
 #[test]
@@ -250,7 +279,11 @@ fn nftables_that_flushes_everything_when_it_starts() {
         &[],
         "grep -x 'flush ruleset' /etc/nftables.conf && systemctl enable nftables && systemctl start nftables",
     );
-    get_on(&stage, &["systemctl restart nftables", "systemctl stop nftables && systemctl start nftables"]);
+    get_on(
+        &stage,
+        &[],
+        &["systemctl restart nftables", "systemctl stop nftables && systemctl start nftables"],
+    );
 }
 
 #[test]
@@ -273,6 +306,7 @@ fn other_services_of_the_kind_we_run() {
     let before = pids();
     get_on(
         &stage,
+        &[],
         &["systemctl restart haproxy dnsmasq && virsh -q net-destroy default && virsh -q net-start default"],
     );
     let after = pids();
@@ -299,5 +333,5 @@ fn network_manager_that_has_the_nic() {
         systemctl start network-online.target
         "#,
     );
-    get_on(&stage, &["systemctl restart NetworkManager && nmcli -w 20 connection up own"]);
+    get_on(&stage, &[], &["systemctl restart NetworkManager && nmcli -w 20 connection up own"]);
 }

@@ -163,6 +163,32 @@ impl Stage {
         self.inventory(&format!("{name}.yaml"), &all)
     }
 
+    /// Asks the mirror for faults, one a line (see its own description); none: it plays none.
+    pub fn mirror_plays(&self, faults: &str) {
+        std::fs::write(Path::new(&self.lab()).join("internet/faults"), faults).unwrap();
+    }
+
+    /// Returns what the internet's `whom` (`mirror` or `proxy`) was asked since `mark`, a length.
+    pub fn asked_of(&self, whom: &str, mark: usize) -> String {
+        let log = std::fs::read_to_string(Path::new(&self.lab()).join(format!("internet/{whom}.log")));
+        log.unwrap()[mark..].to_owned()
+    }
+
+    /// Returns the stand-in release's file of this name, as it lies on the mirror.
+    pub fn on_mirror(&self, path: &str) -> PathBuf {
+        let record = std::fs::read_to_string(Path::new(&self.lab()).join("lab.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+        Path::new(record["release"].as_str().unwrap()).join("pub/openshift-v4/x86_64").join(path)
+    }
+
+    /// Writes a pull secret that has a login for the mirror's registry, too.
+    pub fn login_for_the_registry(&self) -> String {
+        let secret = self.folder.join("registry-secret.json");
+        std::fs::write(&secret, r#"{"auths":{"mirror.lab.test":{"auth":"bGFiOnJlZ2lzdHJ5cGFzcw=="}}}"#)
+            .unwrap();
+        secret.display().to_string()
+    }
+
     /// Brings the shipped lab cluster up to its end, and returns its inventory.
     pub fn cluster(&self) -> String {
         let inventory = self.inventory("lab.yaml", &[]);

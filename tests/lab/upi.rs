@@ -25,7 +25,11 @@ fn the_upi_method_installs_and_leaves_nothing_of_its_bootstrap_vm() {
 
     let planned = stage.ocp2(&["plan", &inventory]).succeeds();
     planned.shows("bootstrap 192.168.139.254").shows("get the disk image, make the ignition");
-    stage.ocp2(&["up", "--until", "machines", &inventory]).succeeds();
+    stage.mirror_plays("cut 3000000 qemu.x86_64.qcow2.gz\n");
+    stage
+        .ocp2(&["up", "-v", "--until", "machines", &inventory])
+        .succeeds()
+        .says("cut off after 3000000 bytes");
     stage.at("bm1", "virsh -q list --name | grep -qx ocp-bootstrap").succeeds();
     for host in ["bm1", "bm2"] {
         let servers = stage.at(host, "grep -c 'server bootstrap ' /etc/ocp2/ocp/haproxy.cfg").succeeds();
@@ -52,6 +56,35 @@ fn the_upi_method_installs_and_leaves_nothing_of_its_bootstrap_vm() {
     for (host, before) in ["bm1", "bm2"].iter().zip(before) {
         assert_eq!(stage.at(host, LISTING).succeeds().stdout, before, "{host}");
     }
+}
+
+#[test]
+fn a_compact_cluster_gets_its_addresses_by_dhcp_and_its_disks_from_an_image_of_the_users() {
+    let stage = stage();
+    let packed = stage.on_mirror("dependencies/rhcos/4.18/4.18.30/rhcos-4.18.30-x86_64-qemu.x86_64.qcow2.gz");
+    let method = format!("method: upi\n  clusterOSImage: {}", packed.display());
+    let inventory = stage.beside(
+        "flat",
+        9,
+        &[
+            ("vni: 84}", "vni: 84}, addressing: dhcp"),
+            ("workers: {count: 3", "workers: {count: 0"),
+            ("method: agent", &method),
+        ],
+    );
+    let mark = stage.asked_of("mirror", 0).len();
+    stage.ocp2(&["up", &inventory]).succeeds().says("cluster: 3 of 3 nodes are Ready");
+    let asked = stage.asked_of("mirror", mark);
+    assert!(!asked.contains("qcow2"), "the image was downloaded all the same:\n{asked}");
+    for (host, vm, gateway) in
+        [("bm1", "192.168.207.10", "192.168.207.1"), ("bm2", "192.168.207.11", "192.168.207.2")]
+    {
+        let inside = |source: &str| stage.inside(host, vm, source).succeeds();
+        inside("ip route show default").shows(&format!("via {gateway} "));
+        inside("[ -e /run/lease ] && ip -o link show enp1s0").shows("mtu 1400");
+    }
+    stage.ocp2(&["plan", "--check", &inventory]).succeeds().shows("Nothing to change");
+    stage.ocp2(&["down", "--yes", &inventory]).succeeds();
 }
 
 /// Ignition and disk image are nobody's to read but root's and QEMU's.

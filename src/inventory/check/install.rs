@@ -69,14 +69,21 @@ pub(super) fn installer(subject: &Subject<'_>, findings: &mut Findings) {
             .help("leave one of the two out"),
         );
     }
-    if let (Some(oc), None) = (&install.oc, &install.release) {
+    let agent = install.method.value == Method::Agent && install.iso.is_none();
+    if let (Some(oc), None, false) = (&install.oc, &install.release, agent) {
         findings.problem(
-            Problem::new(
-                "install.oc",
-                oc.at,
-                "there is no install.release it would take the installer out of",
-            )
-            .help("name a release image, or leave it out"),
+            Problem::new("install.oc", oc.at, "nothing here takes anything out of a release image")
+                .help("name one in install.release, or leave it out"),
+        );
+    }
+    if agent
+        && install.installer.is_some()
+        && install.oc.is_none()
+        && !install.image_digest_sources.is_empty()
+    {
+        findings.warning(
+            "install.oc",
+            "without it your installer does not take the ISO out of the mirrored release image, but asks the internet",
         );
     }
     if let Some(iso) = &install.iso {

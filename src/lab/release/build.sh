@@ -38,23 +38,32 @@ sed -i "s|@VERSION@|$version|; s|@ISO_SHA256@|$sum|
     s|@ISO_URL@|$mirror/$stream/$iso|; s|@DISK_URL@|$mirror/$stream/$disk.gz|
     s|@DISK_SHA256@|${packed%% *}|; s|@DISK_PLAIN_SHA256@|${plain%% *}|" $app/*.py
 mkdir /mnt/package
-python3 -m zipapp --python /usr/bin/python3 --output /mnt/package/openshift-install $app
-chmod 0755 /mnt/package/openshift-install
-python3 -m zipapp --python /usr/bin/python3 --output /mnt/package/oc $work/client
-chmod 0755 /mnt/package/oc
+package() {
+    python3 -m zipapp --python /usr/bin/python3 --output "/mnt/package/$1" "$2"
+    chmod 0755 "/mnt/package/$1"
+}
+package oc $work/client
+package openshift-install $app
+sed -i 's|@FIPS@|yes|' $app/install_config.py
+package openshift-install-fips $app
 cp $work/README.md /mnt/package/README.md
-# The release image, as far as anybody takes something out of it.
-image=$out/registry/openshift/release/$version-x86_64
-mkdir -p "$image"
-cp /mnt/package/openshift-install "$image/"
-digest=$(sha256sum "$image/openshift-install")
-digest=${digest%% *}
-cp -r "$image" "$out/registry/openshift/release/sha256-$digest"
+# A mirrored repository with the release image and the image of its ISO, as far as anybody takes something
+# out of them. The stand-in counts releases by the installer, so either of the two has its own.
+images=$out/registry/openshift/release
+mkdir -p "$images/sha256-$sum/coreos"
+ln "$root/$stream/$iso" "$images/sha256-$sum/coreos/coreos-x86_64.iso"
+for program in openshift-install-fips openshift-install; do
+    digest=$(sha256sum "/mnt/package/$program")
+    digest=${digest%% *}
+    mkdir "$images/sha256-$digest"
+    cp "/mnt/package/$program" "$images/sha256-$digest/openshift-install"
+    echo "quay.io/openshift-release-dev/ocp-v4.0-art-dev@sha256:$sum" >"$images/sha256-$digest/machine-os-images"
+done
+cp -r "$images/sha256-$digest" "$images/$version-x86_64"
 (
     cd "$clients"
-    for program in install client; do
-        archive=openshift-$program-linux
-        [ $program = install ] && file=openshift-install || file=oc
+    for program in install-linux:openshift-install install-rhel9-amd64:openshift-install-fips client-linux:oc; do
+        archive=openshift-${program%:*} file=${program#*:}
         tar -czf "$archive-$version.tar.gz" --owner=0 --group=0 -C /mnt/package README.md $file
         ln "$archive-$version.tar.gz" $archive.tar.gz
     done

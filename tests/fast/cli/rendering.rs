@@ -79,3 +79,23 @@ fn what_is_rendered_for_a_host_is_the_same_every_time() {
     let one = desk.ocp2(&["render", "--host", "bm2", "domain"]);
     assert_eq!(one.stdout.matches("<domain ").count(), 3, "{}", one.stdout);
 }
+
+#[test]
+fn ignition_is_rendered_for_the_upi_method_alone() {
+    let desk = Desk::new();
+    let refused = desk.ocp2(&["render", "ignition"]);
+    assert_eq!((refused.status, refused.stdout.as_str()), (2, ""));
+    assert!(refused.stderr.contains("install.method: upi"), "{}", refused.stderr);
+
+    let text = fs::read_to_string(desk.path("inventory.yaml")).unwrap();
+    desk.write("inventory.yaml", &format!("{text}\ninstall: {{method: upi}}\n"));
+    let outcome = desk.ocp2(&["render", "ignition", "--dir", "out"]);
+    assert_eq!(outcome.status, 0, "{outcome:#?}");
+    let config = fs::read_to_string(desk.path("out/bm1/ocp-worker1.ign")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    let files = config["storage"]["files"].as_array().unwrap();
+    let name = files.iter().find(|file| file["path"] == "/etc/hostname").unwrap();
+    let name = name["contents"]["source"].as_str().unwrap().rsplit(',').next().unwrap();
+    let name = String::from_utf8(data_encoding::BASE64.decode(name.as_bytes()).unwrap());
+    assert_eq!(name.unwrap().trim_end(), "worker1.ocp.example.com");
+}

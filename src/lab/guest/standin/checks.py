@@ -1,5 +1,5 @@
 """What a host checks before the install may start, under the Assisted Service's own names."""
-from . import medium, network, ping, resolver
+from . import medium, network, ping, resolver, web
 
 # The real service's limit is twenty minutes.
 MOST_SKEW = 1200
@@ -16,6 +16,7 @@ def validate(node, peers, skew):
         resolves(node, "apps-domain-name-resolved-correctly", f"console-openshift-console.apps.{node.domain}"),
         no_wildcard(node),
         has_reverse(node),
+        *pulls(node),
         *reaches(node, peers),
     ]
 
@@ -65,6 +66,29 @@ def has_reverse(node):
     answer = resolver.ask(resolver.reverse(node.ip), "PTR")
     good = node.name in answer.values
     return result("reverse-dns", good, f"PTR of {node.ip}: {', '.join(answer.values) or answer.status}")
+
+
+def pulls(node):
+    """Asks the mirrors for the release, where the cluster has mirrors: everybody else pulls nothing here."""
+    images = node.payload.get("images")
+    if not images:
+        return []
+    reasons = []
+    for mirror in images["mirrors"]:
+        registry, _, repository = mirror.partition("/")
+        try:
+            tls = web.client_tls(images["trust"] or "")
+            path = f"/registry/{repository}/sha256-{images['digest']}/machine-os-images"
+            status, _, _ = web.fetch(registry, 443, path, tls=tls)
+            if status == 200:
+                return [result("container-images-available", True, "All required container images were pulled")]
+            reasons.append(f"{mirror}: status {status}")
+        except (OSError, ValueError) as error:
+            reasons.append(f"{mirror}: {error}")
+    return [result("container-images-available", False, (
+        f"Failed to fetch container images needed for installation from {images['release']} "
+        f"({'; '.join(reasons) or 'no mirror'}). This may be due to a network hiccup. Retry to install again. If this "
+        "problem persists, check your network settings to make sure you're not blocked."))]
 
 
 def reaches(node, peers):

@@ -17,5 +17,6 @@ def serve(node):
             "name": node.name, "role": node.role, "boot": "disk" if node.installed else "live",
             "ip": node.ip, "mac": node.mac, "nic": node.nic, "mtu": network.mtu(node.nic),
             "rendezvous": node.rendezvous, "cluster": node.domain, "version": node.payload["version"],
+            "fips": node.payload.get("fips", False),
             "uptime": float(read("/proc/uptime", "0").split()[0])})
     web.serve(PORT, handle)

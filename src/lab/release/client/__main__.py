@@ -1,15 +1,23 @@
-"""A stand-in for oc: takes the installer out of a release image, as `adm release extract` does, and nothing else.
+"""A stand-in for oc: takes files out of a release image as `adm release extract`, `adm release info` and
+`image extract` do, and does nothing else.
 
-The lab's registry is a folder of its mirror; it lets in who has a login for it.
+A registry of the lab is a folder `/registry` of a web server; it lets in who has a login for it. As the real
+one, this speaks HTTPS only and trusts what SSL_CERT_FILE names.
 """
 import json
 import os
+import shutil
+import ssl
 import sys
 import urllib.error
 import urllib.request
 
-REGISTRY = "http://mirror.lab.test/registry"
-FLAGS = ("--command", "--to", "--registry-config", "--idms-file")
+FLAGS = ("--command", "--to", "--registry-config", "--idms-file", "--image-for", "--path")
+SWITCHES = ("--confirm",)
+
+
+class Failed(Exception):
+    """What is said before it exits 1."""
 
 
 def main(arguments):
@@ -18,17 +26,46 @@ def main(arguments):
         flag, equals, value = word.partition("=")
         if not word.startswith("-"):
             words.append(word)
-        elif flag in FLAGS and equals:
+        elif flag in FLAGS and equals or flag in SWITCHES and not equals:
             given[flag] = value
         else:
-            return fail(f"unknown flag: {flag}")
-    if words[:3] != ["adm", "release", "extract"] or len(words) != 4:
-        return fail(f'unknown command "{" ".join(words)}" for "oc"')
+            raise Failed(f"unknown flag: {flag}")
+    command = COMMANDS.get(tuple(words[:-1]))
+    if command is None:
+        raise Failed(f'unknown command "{" ".join(words)}" for "oc"')
+    command(words[-1], given)
+
+
+def release_extract(image, given):
     if given.get("--command") != "openshift-install":
-        return fail("the command is not in the release image")
+        raise Failed("the command is not in the release image")
+    path = os.path.join(given.get("--to", "."), "openshift-install")
+    with pull(image, "openshift-install", given) as source:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o755), "wb") as file:
+            shutil.copyfileobj(source, file)
+
+
+def release_info(image, given):
+    name = given.get("--image-for")
+    if name != "machine-os-images":
+        raise Failed(f"no image tag \"{name}\" exists in the release image {image}")
+    with pull(image, name, given) as source:
+        print(source.read().decode().strip())
+
+
+def image_extract(image, given):
+    inside, _, folder = given.get("--path", "").partition(":")
+    if not inside or not folder or "--confirm" not in given:
+        raise Failed("you must specify at least one path to copy, and --confirm where there are files already")
+    with pull(image, inside.lstrip("/"), given) as source:
+        with open(os.path.join(folder, os.path.basename(inside)), "wb") as file:
+            shutil.copyfileobj(source, file)
+
+
+def pull(image, name, given):
+    """Opens one file of an image, from the first of its mirrors that has it."""
     with open(given["--registry-config"], encoding="utf-8") as file:
         auths = json.load(file).get("auths") or {}
-    image = words[3]
     problem = "no such image"
     for place in [*mirrors(given.get("--idms-file"), image), image]:
         registry = place.partition("/")[0]
@@ -36,18 +73,14 @@ def main(arguments):
             problem = "unauthorized: authentication required"
             continue
         repository, _, reference = place.partition("/")[2].replace("@sha256:", ":sha256-").partition(":")
-        url = f"{REGISTRY}/{repository}/{reference}/openshift-install"
         try:
-            with urllib.request.urlopen(url, timeout=30) as source:
-                content = source.read()
-        except (urllib.error.URLError, OSError) as error:
+            return urllib.request.urlopen(f"https://{registry}/registry/{repository}/{reference}/{name}", timeout=30)
+        except urllib.error.HTTPError as error:
             problem = f"manifest unknown: {error}"
-            continue
-        path = os.path.join(given.get("--to", "."), "openshift-install")
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o755), "wb") as file:
-            file.write(content)
-        return 0
-    return fail(f"unable to read image {image}: {problem}")
+        except urllib.error.URLError as error:
+            unknown = isinstance(error.reason, ssl.SSLCertVerificationError)
+            problem = "x509: certificate signed by unknown authority" if unknown else error.reason
+    raise Failed(f"unable to read image {image}: {problem}")
 
 
 def mirrors(path, image):
@@ -61,10 +94,15 @@ def mirrors(path, image):
     return [f"{mirror}@{digest}" for entry in entries if name == entry["source"] for mirror in entry["mirrors"]]
 
 
-def fail(problem):
-    print(f"error: {problem}", file=sys.stderr)
-    return 1
-
+COMMANDS = {
+    ("adm", "release", "extract"): release_extract,
+    ("adm", "release", "info"): release_info,
+    ("image", "extract"): image_extract,
+}
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        main(sys.argv[1:])
+    except Failed as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        sys.exit(1)
