@@ -160,9 +160,10 @@ fn guests(cluster: &Cluster, host: usize, place: &Place) -> Result<Vec<Resource>
     let values = UnitFile { cluster: &cluster.name, script: &script.path, stop_seconds };
     let unit = File::new(place.unit_file("guests"), render::fill("guests.service.j2", values)?);
     let name = place.unit("guests");
+    let reload = format!("if systemctl is-active --quiet {name}; then systemctl daemon-reload; fi");
     Ok(vec![
         Resource::File(script),
-        Resource::File(unit.then("systemctl daemon-reload")),
+        Resource::File(unit.then(reload)),
         Resource::Unit(Unit { name, runs: None, before: None }),
     ])
 }

@@ -202,6 +202,6 @@ pub(super) fn title(change: &Change) -> String {
 
 /// Returns source that removes what the lock leaves in /run.
 pub(super) fn traces(cluster: &str) -> Script {
-    let left = ["work", "undone", "undoing", "undoing.output"].map(|kind| lock::path(cluster, kind));
+    let left = ["work", "mark", "undone", "undoing", "undoing.output"].map(|kind| lock::path(cluster, kind));
     Script::new().line(Command::new("rm").arg("-f").args(left))
 }

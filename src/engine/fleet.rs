@@ -11,16 +11,20 @@ use crate::{
         Error, Event, HostPlan, Sink,
         apply::{Applier, title, traces},
         guard::armed,
-        lock::Lock,
+        lock::{self, Lock},
         plan::plan,
     },
     host::{Hypervisor, Keyring, Session, Target},
-    resource::{Action, Change, Facts, Questions, Resource},
+    resource::{Action, Change, Facts, Questions, Resource, Scope},
 };
 
 /// How often what differs is applied: a tunnel that had to be made anew has lost its peers and
 /// settings, which only the look after the first round shows.
 const ROUNDS: usize = 2;
+
+/// How old a look may be that is acted upon, where no other run was at work since; the user may have
+/// been asked in between, and taken a while.
+const FRESH_SECONDS: i64 = 5;
 
 /// One host of a [`Fleet`].
 pub struct Member {
@@ -28,12 +32,12 @@ pub struct Member {
     pub session: Session,
     /// What was last seen there.
     pub facts: Facts,
-    /// The workstation's clock when it was asked, seconds since the epoch.
+    /// The workstation's clock when all of it was asked, seconds since the epoch.
     pub asked: i64,
     questions: Questions,
     hypervisor: Option<Hypervisor>,
-    /// Something changed since it was asked.
-    stale: bool,
+    /// What changed since it was asked.
+    stale: Option<Scope>,
 }
 
 /// All hosts of a cluster, connected.
@@ -73,7 +77,10 @@ impl Fleet {
         let tasks: Vec<_> = hosts
             .into_iter()
             .map(|(target, mut questions)| {
-                questions.listings.insert(quote(&armed(cluster)));
+                questions
+                    .listings
+                    .extend([armed(cluster), lock::path(cluster, "lock")].map(|path| quote(&path)));
+                questions.files.insert(lock::path(cluster, "mark"));
                 tokio::spawn(join(target, questions, keyring.clone(), Arc::clone(&sink)))
             })
             .collect();
@@ -122,27 +129,38 @@ impl Fleet {
     /// # Errors
     /// Returns the failures of all hosts that failed.
     pub async fn refresh(&mut self) -> Result<(), Error> {
-        let stale = self.members.iter_mut().filter(|member| member.stale);
+        let stale = self.members.iter_mut().filter(|member| member.stale.is_some());
         settle(join_all(stale.map(Member::refresh)).await)
     }
 
     /// Marks all hosts as changed: the next look at them asks again.
     pub fn touch(&mut self) {
         for member in &mut self.members {
-            member.stale = true;
+            member.stale = Some(Scope::Whole);
         }
     }
 
-    /// Takes the lock on all hosts, unless it is held already, and looks again:
-    /// what was seen before may be another run's half-way state.
+    /// Takes the lock on all hosts, unless it is held already, and looks again where what was
+    /// seen before may be another run's half-way state, or is old.
     ///
     /// # Errors
     /// Returns [`Error::Locked`] where another run is at work.
     pub async fn lock(&mut self) -> Result<(), Error> {
         if self.lock.is_none() {
             let sessions = self.members.iter().map(|member| &member.session);
-            self.lock = Some(Lock::take(&self.cluster, &self.holder, sessions).await?);
-            self.touch();
+            let (lock, marks) = Lock::take(&self.cluster, &self.holder, sessions).await?;
+            self.lock = Some(lock);
+            let mark = lock::path(&self.cluster, "mark");
+            let half_way = [lock::path(&self.cluster, "lock"), armed(&self.cluster)];
+            let now = jiff::Timestamp::now().as_second();
+            for (member, last) in self.members.iter_mut().zip(marks) {
+                let facts = &member.facts;
+                let alone = facts.text(&mark).unwrap_or_default().trim_end() == last
+                    && !half_way.iter().any(|path| facts.listing.contains_key(path));
+                if !alone || now - member.asked > FRESH_SECONDS {
+                    member.stale = Some(Scope::Whole);
+                }
+            }
             self.refresh().await?;
         }
         Ok(())
@@ -209,7 +227,7 @@ impl Fleet {
         let (cluster, sink) = (&self.cluster, &self.sink);
         let applying = self.members.iter_mut().zip(changes).filter(|(_, changes)| !changes.is_empty());
         let outcomes = join_all(applying.map(|(member, changes)| async move {
-            member.stale = true;
+            member.stale = member.stale.max(changes.iter().map(Change::touches).max());
             let host = member.session.name().to_owned();
             sink(Event::Applying { host, changes: changes.len() });
             let Member { session, hypervisor, .. } = member;
@@ -241,15 +259,18 @@ impl Fleet {
 }
 
 impl Member {
-    /// Asks the host all its questions, in one script.
+    /// Asks the host again what may have changed, in one script.
     async fn refresh(&mut self) -> Result<(), Error> {
-        let script = self.questions.script();
-        self.asked = jiff::Timestamp::now().as_second();
+        let scope = self.stale.unwrap_or(Scope::Whole);
+        let script = self.questions.script(scope);
+        let now = jiff::Timestamp::now().as_second();
         let host = self.session.name();
         let output = self.session.run(&script, |_| {}).await?.checked(host, "the probe")?;
-        self.facts =
-            Facts::read(&output.text()).map_err(|source| Error::Facts { host: host.to_owned(), source })?;
-        self.stale = false;
+        self.facts.renew(&output.text()).map_err(|source| Error::Facts { host: host.to_owned(), source })?;
+        if scope == Scope::Whole {
+            self.asked = now;
+        }
+        self.stale = None;
         Ok(())
     }
 }
@@ -263,7 +284,8 @@ async fn join(target: Target, questions: Questions, keyring: Keyring, sink: Sink
     let session = Session::connect(&target, &keyring).await?;
     sink(Event::Connected { host: target.name.clone() });
     let facts = Facts::default();
-    let mut member = Member { session, facts, asked: 0, questions, hypervisor: None, stale: true };
+    let mut member =
+        Member { session, facts, asked: 0, questions, hypervisor: None, stale: Some(Scope::Whole) };
     member.refresh().await?;
     Ok(member)
 }

@@ -42,34 +42,45 @@ impl Lock {
     /// Takes the lock on every host, without waiting for a run that lives.
     ///
     /// The inventory's first host comes first, so that of two runs at the same moment
-    /// exactly one gets all of them; the others are asked all at once.
+    /// exactly one gets all of them; the others are asked all at once. Beside the lock
+    /// comes each host's mark of the run before this one.
     pub(super) async fn take<'a>(
         cluster: &str,
         holder: &str,
         sessions: impl IntoIterator<Item = &'a Session>,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Vec<String>), Error> {
         let mut sessions = sessions.into_iter();
-        let mut lock = Self { beats: Vec::new() };
-        if let Some(first) = sessions.next() {
-            lock.beats.push(take_on(cluster, holder, first).await?);
-            let others = join_all(sessions.map(|session| take_on(cluster, holder, session))).await;
-            let (taken, errors): (Vec<_>, Vec<_>) = others.into_iter().partition(Result::is_ok);
-            lock.beats.extend(taken.into_iter().filter_map(Result::ok));
-            if let Some(error) = Error::collect(errors.into_iter().filter_map(Result::err).collect()) {
-                return Err(error);
+        let (mut lock, mut marks) = (Self { beats: Vec::new() }, Vec::new());
+        let Some(first) = sessions.next() else { return Ok((lock, marks)) };
+        let (beat, mark) = take_on(cluster, holder, first).await?;
+        lock.beats.push(beat);
+        marks.push(mark);
+        let others = join_all(sessions.map(|session| take_on(cluster, holder, session))).await;
+        let mut errors = Vec::new();
+        for taken in others {
+            match taken {
+                Ok((beat, mark)) => {
+                    lock.beats.push(beat);
+                    marks.push(mark);
+                }
+                Err(error) => errors.push(error),
             }
         }
-        Ok(lock)
+        Error::collect(errors).map_or(Ok((lock, marks)), Err)
     }
 }
 
-/// Takes the lock on one host; returns what keeps it.
-async fn take_on(cluster: &str, holder: &str, session: &Session) -> Result<JoinHandle<()>, Error> {
+/// Takes the lock on one host; returns what keeps it, and the mark that the run before this one has left.
+async fn take_on(cluster: &str, holder: &str, session: &Session) -> Result<(JoinHandle<()>, String), Error> {
     let mut process = session.spawn(&holding(cluster, holder)).await?;
-    match process.line().await.as_deref() {
-        Some("locked") => Ok(tokio::spawn(beat(process))),
-        Some(other) => {
-            let holder = other.strip_prefix("held ").unwrap_or(other).to_owned();
+    let said = process.line().await;
+    match said.as_deref().map(|said| said.split_once(' ').unwrap_or((said, ""))) {
+        Some(("locked", mark)) => {
+            let mark = mark.to_owned();
+            Ok((tokio::spawn(beat(process)), mark))
+        }
+        Some((word, rest)) => {
+            let holder = if word == "held" { rest.to_owned() } else { format!("{word} {rest}") };
             Err(Error::Locked { host: session.name().to_owned(), holder })
         }
         // It knows best why it ended: sudo was refused, the connection is gone.
@@ -95,7 +106,7 @@ async fn beat(process: Process) {
 /// name leads elsewhere now, and tries again.
 fn holding(cluster: &str, holder: &str) -> Script {
     let (lock, work) = (quote(&path(cluster, "lock")), quote(&path(cluster, "work")));
-    let armed = quote(&guard::armed(cluster));
+    let (armed, mark) = (quote(&guard::armed(cluster)), quote(&path(cluster, "mark")));
     Script::new()
         .line("while :; do")
         .line(format_args!("  exec 9>>{lock}"))
@@ -120,14 +131,19 @@ fn holding(cluster: &str, holder: &str) -> Script {
         .line("exec 8>&-")
         .line(format_args!("trap 'rm -f {lock}' EXIT"))
         .line(format_args!("echo {}\", since $(date '+%F %T %Z')\" >&9", quote(holder)))
-        .line("echo locked")
+        // Each run leaves a mark: a look at the host that saw the last one is a look of today.
+        .line(format_args!("echo \"locked $(cat {mark} 2>/dev/null)\"; echo \"$EPOCHREALTIME.$$\" >{mark}"))
         .line(format_args!("while read -r -t {EXPIRY_SECONDS} _; do :; done"))
 }
 
 /// Returns source that marks a step as at work, so that nobody begins before it ends, even if the connection is lost.
+///
+/// At its end it leaves a mark as a run does, for who has looked in the middle of it.
 pub(super) fn at_work(cluster: &str) -> Script {
-    let work = quote(&path(cluster, "work"));
-    Script::new().line(format_args!("exec 8>>{work}; flock -s 8"))
+    let (work, mark) = (quote(&path(cluster, "work")), quote(&path(cluster, "mark")));
+    Script::new()
+        .line(format_args!("exec 8>>{work}; flock -s 8"))
+        .line(format_args!("trap 'echo \"$EPOCHREALTIME.$$\" >{mark}' EXIT"))
 }
 
 /// Returns the paths of a host's lock files, for `down` to remove.

@@ -71,9 +71,7 @@ impl client::Handler for Client {
             }
             DisconnectReason::Error(error) => {
                 self.fate.set(match &error {
-                    russh::Error::KeepaliveTimeout | russh::Error::InactivityTimeout => {
-                        String::from("the host does not answer any more")
-                    }
+                    russh::Error::KeepaliveTimeout | russh::Error::InactivityTimeout => String::from(SILENT),
                     russh::Error::Disconnect | russh::Error::HUP => String::from("the host closed it"),
                     russh::Error::IO(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                         String::from("the host closed it")
@@ -85,6 +83,9 @@ impl client::Handler for Client {
         }
     }
 }
+
+/// Why a connection counts as lost that nobody has closed.
+pub(super) const SILENT: &str = "the host does not answer any more";
 
 /// What a connection is made of.
 pub(super) struct Connected {

@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     Error, Keyring, Output, Process, Target,
     channel::Channel,
-    connection::{self, Client, Connected, Fate},
+    connection::{self, Client, Connected, Fate, SILENT},
     pipe::{Lines, Pipe},
     preamble::{self, Preamble},
 };
@@ -188,7 +188,7 @@ impl Session {
                     sleep(Duration::from_millis(200)).await;
                 }
                 Ok(Err(error)) => return Err(self.refused("a channel", error)),
-                Err(_) => return Err(self.lost()),
+                Err(_) => return Err(self.lost_by(SILENT)),
             }
         }
     }
@@ -217,7 +217,12 @@ impl Session {
 
     /// Makes the error for a connection that is gone.
     pub(super) fn lost(&self) -> Error {
-        let reason = self.0.fate.reason().unwrap_or_else(|| String::from("the channel closed early"));
+        self.lost_by("the channel closed early")
+    }
+
+    /// As [`Session::lost`], where something is known that may not have ended the connection yet.
+    fn lost_by(&self, reason: &str) -> Error {
+        let reason = self.0.fate.reason().unwrap_or_else(|| reason.to_owned());
         Error::ConnectionLost { host: self.name().to_owned(), reason }
     }
 

@@ -26,7 +26,7 @@ pub struct InstallSettings {
     pub installer: Option<Located<PathBuf>>,
     /// Release image the installer is taken from, as a pull spec, instead of the mirror's installer.
     pub release: Option<Located<String>>,
-    /// `oc` on this machine, which takes the installer out of `release`; default: the mirror's.
+    /// `oc` on this machine, which takes the installer out of `release`, and the ISO for it; default: the mirror's.
     pub oc: Option<Located<PathBuf>>,
     /// The cluster's proxy.
     pub proxy: Option<ProxySettings>,

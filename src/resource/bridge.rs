@@ -79,7 +79,7 @@ impl Bridge {
         let mac = seen.mac.map(|mac| mac.to_string());
         let number = |value: Option<u32>| value.map(|n| n.to_string());
         [
-            Detail::field("address", Some(&addresses), &address),
+            Detail::field("address", Some(&*addresses).filter(|text| !text.is_empty()), &address),
             Detail::field("mac", mac.as_deref(), &self.mac.to_string()),
             Detail::field("mtu", Some(&seen.mtu.to_string()), &self.mtu.to_string()),
             Detail::field("stp", number(seen.settings.stp_state).as_deref(), "0"),

@@ -2,7 +2,10 @@
 
 use similar::TextDiff;
 
-use crate::{command::Script, resource::hypervisor};
+use crate::{
+    command::Script,
+    resource::{Scope, hypervisor},
+};
 
 /// One step from what was seen to what is wanted.
 #[derive(Debug, Clone)]
@@ -50,6 +53,10 @@ pub enum Action {
     Manual(String),
 }
 
+/// How the names of resources begin whose changes touch nothing but what [`Scope::Ours`] asks.
+const OURS: [&str; 8] =
+    ["bridge ", "entries in ", "file ", "nftables table ", "peer ", "setting ", "unit ocp2-", "vxlan "];
+
 impl Change {
     /// Makes a change carried out by shell source.
     #[must_use]
@@ -73,6 +80,13 @@ impl Change {
             action: Action::Hypervisor(call),
             undo: None,
         }
+    }
+
+    /// Returns how much of the host has to be asked again after it.
+    #[must_use]
+    pub fn touches(&self) -> Scope {
+        let ours = OURS.iter().any(|kind| self.resource.starts_with(kind));
+        if ours && matches!(self.action, Action::Shell(_)) { Scope::Ours } else { Scope::Whole }
     }
 
     /// Adds the differences that are the reason for the change.

@@ -68,45 +68,48 @@ pub enum FactsError {
 }
 
 impl Facts {
-    /// Reads a probe's answer; see [`super::Questions::script`].
+    /// Reads the answer of a whole probe.
+    ///
+    /// # Errors
+    /// As [`Facts::renew`].
+    pub fn read(answer: &str) -> Result<Self, FactsError> {
+        let mut facts = Self::default();
+        facts.renew(answer)?;
+        Ok(facts)
+    }
+
+    /// Takes over what a probe's answer tells (see [`super::Questions::script`]), and keeps what it was not asked.
     ///
     /// # Errors
     /// Returns an error where the answer is cut off or not in the form expected.
-    pub fn read(answer: &str) -> Result<Self, FactsError> {
-        let mut sections: BTreeMap<&str, &str> = BTreeMap::new();
-        let mut last = "";
-        let mut rest = answer;
-        while let Some(start) = find_head(rest) {
-            let (name, body) = rest[start + 2..].split_once('\n').unwrap_or((&rest[start + 2..], ""));
-            let end = find_head(body).unwrap_or(body.len());
-            sections.insert(name, &body[..end]);
-            last = name;
-            rest = &body[end..];
-        }
-        if last != "end" {
-            return Err(FactsError::Cut { last: last.to_owned() });
-        }
-        let section = |name: &str| sections.get(name).copied().unwrap_or_default();
+    pub fn renew(&mut self, answer: &str) -> Result<(), FactsError> {
+        let sections = sections(answer)?;
+        let section = |name: &str| sections.get(name).copied();
         let json = |section| move |source| FactsError::Json { section, source };
-        Ok(Self {
-            system: system::read(section("system")),
-            links: link::read(section("links")).map_err(json("links"))?,
-            routes: link::read_routes(section("routes")).map_err(json("routes"))?,
-            fdb: fdb::read(section("fdb")).map_err(json("fdb"))?,
-            sockets: socket::read(section("sockets")),
-            settings: setting::read(section("settings")),
-            booleans: boolean::read(section("booleans")),
-            labels: label::read(section("labels")),
-            files: file::read(section("files")),
-            listing: file::read_listing(section("listing")),
-            units: unit::read(section("units")),
-            packages: package::read(section("packages")),
-            nft_tables: nft_table::read(section("nft")),
-            firewalls: firewall::read(section("firewalls")),
-            walls: wall::read(section("walls")),
-            entries: entries::read(section("entries")),
-            hypervisor: hypervisor::read(section("libvirt")),
-        })
+        if let Some(links) = section("links") {
+            self.links = link::read(links).map_err(json("links"))?;
+        }
+        if let Some(routes) = section("routes") {
+            self.routes = link::read_routes(routes).map_err(json("routes"))?;
+        }
+        if let Some(entries) = section("fdb") {
+            self.fdb = fdb::read(entries).map_err(json("fdb"))?;
+        }
+        renewed(&mut self.system, section("system"), system::read);
+        renewed(&mut self.sockets, section("sockets"), socket::read);
+        renewed(&mut self.settings, section("settings"), setting::read);
+        renewed(&mut self.booleans, section("booleans"), boolean::read);
+        renewed(&mut self.labels, section("labels"), label::read);
+        renewed(&mut self.files, section("files"), file::read);
+        renewed(&mut self.listing, section("listing"), file::read_listing);
+        renewed(&mut self.units, section("units"), unit::read);
+        renewed(&mut self.packages, section("packages"), package::read);
+        renewed(&mut self.nft_tables, section("nft"), nft_table::read);
+        renewed(&mut self.firewalls, section("firewalls"), firewall::read);
+        renewed(&mut self.walls, section("walls"), wall::read);
+        renewed(&mut self.entries, section("entries"), entries::read);
+        renewed(&mut self.hypervisor, section("libvirt"), hypervisor::read);
+        Ok(())
     }
 
     /// Returns the link of that name.
@@ -120,6 +123,27 @@ impl Facts {
     pub fn text(&self, path: &str) -> Option<&str> {
         self.files.get(path)?.text.as_deref()
     }
+}
+
+fn renewed<T>(fact: &mut T, section: Option<&str>, read: impl FnOnce(&str) -> T) {
+    if let Some(section) = section {
+        *fact = read(section);
+    }
+}
+
+/// Cuts a whole answer into its sections.
+fn sections(answer: &str) -> Result<BTreeMap<&str, &str>, FactsError> {
+    let mut sections = BTreeMap::new();
+    let mut last = "";
+    let mut rest = answer;
+    while let Some(start) = find_head(rest) {
+        let (name, body) = rest[start + 2..].split_once('\n').unwrap_or((&rest[start + 2..], ""));
+        let end = find_head(body).unwrap_or(body.len());
+        sections.insert(name, &body[..end]);
+        last = name;
+        rest = &body[end..];
+    }
+    if last == "end" { Ok(sections) } else { Err(FactsError::Cut { last: last.to_owned() }) }
 }
 
 /// Finds the next line that heads a section.

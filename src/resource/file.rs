@@ -22,7 +22,7 @@ pub struct File {
     /// A command that must accept the new file, whose path is added to it, before it takes the place.
     pub check: Option<Command>,
     /// Shell source run after the file is in place, for programs that read it only when told to.
-    pub then: Option<&'static str>,
+    pub then: Option<String>,
     /// It says what could cut the way in, now or at the next boot: the old one comes back when that is undone.
     pub guarded: bool,
 }
@@ -77,8 +77,8 @@ impl File {
 
     /// Adds what is run once it is in place.
     #[must_use]
-    pub fn then(mut self, source: &'static str) -> Self {
-        self.then = Some(source);
+    pub fn then(mut self, source: impl Into<String>) -> Self {
+        self.then = Some(source.into());
         self
     }
 

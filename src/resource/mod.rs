@@ -49,7 +49,7 @@ pub use link::{LinkSeen, RouteSeen};
 pub use nft_table::NftTable;
 pub use package::{Manager, Package, PackageSeen};
 pub use pool::Pool;
-pub use questions::Questions;
+pub use questions::{Questions, Scope};
 pub use retired::Retired;
 pub use setting::Setting;
 pub use socket::{Listener, SocketSeen};

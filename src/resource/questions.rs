@@ -39,29 +39,46 @@ pub struct Questions {
     pub pools: BTreeSet<String>,
 }
 
+/// How much of a host is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// What changes of our own network, files, rules and units touch: half the work of a whole look.
+    Ours,
+    /// Everything.
+    Whole,
+}
+
 impl Questions {
-    /// Returns the script that asks everything in one go.
+    /// Returns the script that asks in one go.
     ///
-    /// Its answer is sections, each headed by a line `@@name`; see [`super::Facts::read`].
+    /// Its answer is sections, each headed by a line `@@name`; see [`super::Facts::renew`].
     #[must_use]
-    pub fn script(&self) -> Script {
-        let sections = [
-            hypervisor::begin(&self.pools),
-            system::ask(&self.space),
+    pub fn script(&self, scope: Scope) -> Script {
+        let ours = [
             link::ask(),
-            socket::ask(),
             setting::ask(&self.settings),
-            boolean::ask(&self.booleans),
-            label::ask(&self.labels),
             file::ask(&self.files, &self.digests, &self.listings),
             unit::ask(&self.units),
-            package::ask(&self.packages),
             nft_table::ask(&self.nft_tables),
-            firewall::ask(),
-            wall::ask(),
             entries::ask(&self.entries),
-            hypervisor::end(),
         ];
-        sections.iter().fold(Script::new(), super::super::command::Script::line).line("echo @@end")
+        let rest = || {
+            [
+                system::ask(&self.space),
+                socket::ask(),
+                boolean::ask(&self.booleans),
+                label::ask(&self.labels),
+                package::ask(&self.packages),
+                firewall::ask(),
+                wall::ask(),
+                hypervisor::end(),
+            ]
+        };
+        let sections: Vec<String> = match scope {
+            Scope::Ours => ours.into(),
+            // libvirt works while the rest is asked.
+            Scope::Whole => [hypervisor::begin(&self.pools)].into_iter().chain(ours).chain(rest()).collect(),
+        };
+        sections.iter().fold(Script::new(), Script::line).line("echo @@end")
     }
 }

@@ -111,8 +111,12 @@ impl Unit {
         let mut script = self.keep();
         if !matches!(seen.file.as_str(), "enabled" | "static" | "indirect") {
             differences.extend(Detail::field("enabled", Some(shown(&seen.file)), "enabled"));
-            // It has systemd read all unit files anew, as `reenable` does: that takes longer than the rest.
-            script = script.line(Command::new("systemctl").args(["enable", "--quiet", &self.name]));
+            let enable = Command::new("systemctl").args(["enable", "--quiet"]);
+            // It has systemd read all unit files anew, as `reenable` does: that takes longer than all the
+            // rest, and what systemd does not know yet it reads when it is started.
+            let unknown = seen.load != "loaded" && self.before.is_none();
+            let enable = if unknown { enable.arg("--no-reload") } else { enable };
+            script = script.line(enable.arg(&self.name));
         } else if !self.starts_by_another_file(&seen, facts) {
             script = script.line("systemctl daemon-reload");
         }
@@ -165,13 +169,24 @@ fn shown(state: &str) -> &str {
 pub(super) fn ask(names: &BTreeSet<String>) -> String {
     let mut source = "echo @@units".to_owned();
     if !names.is_empty() {
-        let names = names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
+        let (own, others): (Vec<&String>, Vec<&String>) =
+            names.iter().partition(|name| name.starts_with("ocp2-"));
+        let quoted =
+            |names: Vec<&String>| names.into_iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
         source += &format!(
-            "\nsystemctl show -p Id,LoadState,ActiveState,UnitFileState -- {names} 2>/dev/null || true"
+            "\nunits=({})\nfor u in {}; do for d in {FOLDERS}; do\n\
+             if [ -e $d/systemd/system/$u ]; then units+=($u); break; fi\ndone; done\n\
+             systemctl show -p Id,LoadState,ActiveState,UnitFileState -- \"${{units[@]}}\" 2>/dev/null || true",
+            quoted(own),
+            quoted(others)
         );
     }
     source
 }
+
+/// Where unit files of others are. systemd is not asked of what is nowhere: it would look for each name
+/// in all its folders, every time.
+const FOLDERS: &str = "/etc /run /usr/local/lib /usr/lib /lib";
 
 /// Reads `systemctl show`: blocks of `Key=value`, parted by empty lines.
 pub(super) fn read(section: &str) -> BTreeMap<String, UnitSeen> {

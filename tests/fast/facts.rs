@@ -37,6 +37,16 @@ fn answer() -> String {
 }
 
 #[test]
+fn what_was_not_asked_again_stays_as_it_was() {
+    let mut facts = Facts::read(&answer()).unwrap();
+    facts.renew("@@settings\nnet.ipv4.ip_forward=0\n@@files\n@@units\n@@end\n").unwrap();
+    assert_eq!(facts.settings["net.ipv4.ip_forward"], "0");
+    assert!(facts.files.is_empty() && facts.units.is_empty());
+    assert_eq!((facts.system.cpus, facts.links.len(), facts.packages.len()), (8, 4, 1));
+    assert!(facts.hypervisor.is_some());
+}
+
+#[test]
 fn an_answer_is_read_whole() {
     let facts = Facts::read(&answer()).unwrap();
     let system = &facts.system;

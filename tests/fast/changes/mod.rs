@@ -22,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ocp2::resource::{Action, Change, Detail, Facts, Questions, Resource, Setting};
+use ocp2::resource::{Action, Change, Detail, Facts, Questions, Resource, Scope, Setting};
 use serde::Deserialize;
 
 use self::{libvirt::Libvirt, want::Want};
@@ -162,6 +162,19 @@ fn whole(changes: &[Change]) -> String {
 }
 
 /// Checks one case; panics where it does not hold.
+/// Demands that all a resource asks is asked again after such a change of it.
+fn is_seen_by_a_look_at_ours(resource: &Resource, change: &Change) {
+    let mut asked = Questions::default();
+    resource.ask(&mut asked);
+    let seen = asked.script(Scope::Ours);
+    let whole = asked.script(Scope::Whole);
+    let nothing = Questions::default().script(Scope::Whole);
+    let own = whole.source().lines().filter(|line| !nothing.source().contains(line));
+    for line in own {
+        assert!(seen.source().contains(line), "after {:?} nobody asks {line:?}", change.resource);
+    }
+}
+
 fn check(path: &Path) {
     let mut case: Case = serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let name = path.file_stem().unwrap().to_str().unwrap();
@@ -170,6 +183,9 @@ fn check(path: &Path) {
     let facts = case.facts(&resource);
     match (resource.changes(&facts), &case.changes, &case.conflict) {
         (Ok(changes), Some(expected), None) => {
+            for change in changes.iter().filter(|change| change.touches() == Scope::Ours) {
+                is_seen_by_a_look_at_ours(&resource, change);
+            }
             let lines: Vec<String> =
                 changes.iter().map(|c| format!("{}: {}", c.resource, c.summary)).collect();
             assert_eq!(&lines, expected);

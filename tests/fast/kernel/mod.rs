@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use ocp2::{
     bringup,
-    resource::{Change, Facts, Resource},
+    resource::{Change, Facts, Resource, Scope},
 };
 
 use crate::{
@@ -36,7 +36,7 @@ fn needs_only_a_kernel(resource: &Resource) -> bool {
 fn after_the_changes_the_probe_finds_nothing_to_change() {
     on_a_host_of_each(|wanted| {
         let questions = bringup::questions(&wanted.cluster, wanted.host).unwrap();
-        let probe = questions.script();
+        let probe = questions.script(Scope::Whole);
         let done = wanted
             .machine_with_files()
             .step("before", probe.source())
@@ -80,7 +80,7 @@ const DRIFT: &[(&str, &str)] = &[
 fn what_is_changed_by_hand_is_named_and_mended() {
     let cluster = inventories::cluster(&inventories::path("two-hosts"));
     let wanted = Wanted::new(&cluster, 0);
-    let probe = bringup::questions(&cluster, 0).unwrap().script();
+    let probe = bringup::questions(&cluster, 0).unwrap().script(Scope::Whole);
     let drift: Vec<&str> = DRIFT.iter().map(|(command, _)| *command).collect();
     let drifted = || {
         wanted

@@ -2,7 +2,7 @@
 
 use ocp2::{
     bringup::{self, Removal},
-    resource::{Change, Facts},
+    resource::{Change, Facts, Scope},
 };
 
 use super::needs_only_a_kernel;
@@ -15,7 +15,7 @@ use crate::{
 fn what_could_cut_the_way_in_can_be_undone() {
     let cluster = inventories::cluster(&inventories::path("two-hosts"));
     let wanted = Wanted::new(&cluster, 0);
-    let probe = bringup::questions(&cluster, 0).unwrap().script();
+    let probe = bringup::questions(&cluster, 0).unwrap().script(Scope::Whole);
     let here = |answer: &str| Facts::read(answer).unwrap();
     let changes = |facts: &Facts| -> Vec<Change> {
         let resources = wanted.resources.iter().filter(|resource| needs_only_a_kernel(resource));
@@ -62,7 +62,7 @@ fn what_could_cut_the_way_in_can_be_undone() {
 fn taking_down_leaves_nothing() {
     on_a_host_of_each(|wanted| {
         let cluster = &wanted.cluster;
-        let probe = bringup::questions(cluster, wanted.host).unwrap().script();
+        let probe = bringup::questions(cluster, wanted.host).unwrap().script(Scope::Whole);
         // What this machine wrote is in its upper layers.
         let all = "ip -br link | sed 's/ .*//'; nft list ruleset; find /mnt/upper /run -path '*ocp2*'; \
                    cd /proc/sys/net/ipv4; head -n1 ip_forward conf/*/rp_filter";
@@ -89,7 +89,7 @@ fn taking_down_leaves_nothing() {
 #[test]
 fn forwarding_stays_on_for_a_docker_that_came_later() {
     let wanted = Wanted::new(&inventories::cluster(&inventories::path("two-hosts")), 0);
-    let probe = bringup::questions(&wanted.cluster, 0).unwrap().script();
+    let probe = bringup::questions(&wanted.cluster, 0).unwrap().script(Scope::Whole);
     let up = || wanted.machine().step("up", &wanted.source(needs_only_a_kernel));
     let found = up().step("found", probe.source()).run();
     let found = Facts::read(&found.outcome("found").stdout).unwrap();

@@ -1,6 +1,9 @@
 //! Rules of the owner's own, in nftables.
 
-use ocp2::{bringup, resource::Facts};
+use ocp2::{
+    bringup,
+    resource::{Facts, Scope},
+};
 
 use crate::{inventories, wanted::Wanted};
 
@@ -41,7 +44,7 @@ table ip filter {
 fn rules_of_the_owners_that_drop_our_traffic_are_named_with_those_that_let_it_pass() {
     let cluster = inventories::cluster(&inventories::path("two-hosts"));
     let wanted = Wanted::new(&cluster, 0);
-    let probe = bringup::questions(&cluster, 0).unwrap().script();
+    let probe = bringup::questions(&cluster, 0).unwrap().script(Scope::Whole);
     let machine = || {
         let load = format!("nft -f - <<'RULES'\n{OWN_RULES}RULES");
         wanted.machine().step("rules", &load).step("closed", probe.source())

@@ -4,6 +4,12 @@ use crate::{drift::Drift, stage::stage};
 
 const DRIFTS: &[Drift] = &[
     Drift::new("ip link set dev br-vm mtu 1300", "bridge br-vm", "mtu 1300 → 1400"),
+    Drift::new("ip link set dev br-vm down", "bridge br-vm", "link down → up"),
+    Drift::new(
+        "ip address delete 192.168.139.1/24 dev br-vm",
+        "bridge br-vm",
+        "address nothing → 192.168.139.1/24",
+    ),
     Drift::new("ip link set dev vxlan0 nomaster", "vxlan vxlan0", "bridge nothing → br-vm"),
     Drift::new(
         "bridge fdb del 00:00:00:00:00:00 dev vxlan0 dst 192.0.2.12",
