@@ -6,7 +6,7 @@ use super::{
     Digest, Error, Session,
     pipe::{Lines, Pipe},
     preamble,
-    transfer::{HASH, parse},
+    transfer::{FOLLOW, HASH, parse},
 };
 use crate::command::quote;
 
@@ -20,10 +20,10 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Starts to write `to`, on a session that nobody else uses.
-    pub async fn open(session: &Session, to: &str, mode: &str) -> Result<Self, Error> {
+    /// Starts to write the `size` bytes of `to`, on a session that nobody else uses.
+    pub async fn open(session: &Session, to: &str, mode: &str, size: u64) -> Result<Self, Error> {
         let mut pipe = Pipe::open(session, preamble::SPAWN).await?;
-        let script = receive(to, mode);
+        let script = receive(to, mode, size);
         pipe.writer().data_bytes(preamble::line(&script)).await.map_err(|_| session.lost())?;
         let (lines, said) = (Lines::default(), String::new());
         // The script says when it is ready: until then whatever goes wrong has nothing to do with data.
@@ -89,26 +89,27 @@ impl Sink {
 
 /// Writes stdin to `TO.part`, then says its size and SHA-256.
 ///
-/// `tee` feeds the hash and the disk at once; what is hashed is what arrived. A fresh file, for
-/// `conv=sparse` leaves what is under its holes. Blocks of 1 MiB took three times as long as those
-/// of 64 KiB, what a pipe holds. It is not waited for until all is on the disk, which
-/// takes as long again: a host that loses its power before has a file that is too short, or none.
-fn receive(to: &str, mode: &str) -> String {
+/// What is hashed is what has been written. A fresh file, for `conv=sparse` leaves what is under its
+/// holes. Blocks of 1 MiB took three times as long as those of 64 KiB, what a pipe holds. It is not
+/// waited for until all is on the disk, which takes as long again: a host that loses its power before
+/// has a file that is too short, or none.
+fn receive(to: &str, mode: &str, size: u64) -> String {
     let part = quote(&format!("{to}.part"));
     let mode = quote(mode);
     format!(
         "set -eu -o pipefail\n\
          {HASH}\n\
+         {FOLLOW}\n\
          trap 'status=$?; if [ $status != 0 ]; then rm -f -- \"$part\"; fi' EXIT\n\
          part={part}\n\
          rm -f -- {part}\n\
          (umask 077; : > {part})\n\
          chmod -- {mode} {part}\n\
-         exec 3> >(hash); hash=$!\n\
          echo ready\n\
-         tee /dev/fd/3 | dd of={part} bs=64K iflag=fullblock conv=sparse status=none\n\
+         dd of={part} bs=64K iflag=fullblock conv=sparse,notrunc status=none <&0 & writer=$!\n\
+         sum=$(follow {part} 0 {size} $writer | hash)\n\
+         wait $writer\n\
          stat -c %s -- {part}\n\
-         exec 3>&-\n\
-         wait $hash\n"
+         echo \"$sum\"\n"
     )
 }

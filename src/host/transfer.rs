@@ -33,6 +33,31 @@ const NO_FILE: i32 = 44;
 pub(super) const HASH: &str =
     "hash() { if command -v openssl >/dev/null; then openssl dgst -sha256 -r; else sha256sum; fi; }";
 
+/// `follow FILE FROM SIZE [PID]` prints a file from an offset on while it is written, up to `SIZE` bytes
+/// or until its writer has ended; whatever name it has by then. What is below a file's size is final.
+///
+/// So what arrives is hashed, or given to the next host, beside being written: `tee` would take more of
+/// a core than all the rest, for it copies 8 KiB at a time. Less than 32 MiB are waited for a second, as
+/// each look and each copy is two programs.
+pub(super) const FOLLOW: &str = r#"follow() {
+  local at=$2 skip=$2 there waited=0
+  exec 6<"$1"
+  while [ "$at" -lt "$3" ]; do
+    there=$(stat -L -c %s /dev/fd/6)
+    if [ "$there" -gt "$at" ] && [ "$((there - at))" -ge 33554432 -o "$there" -ge "$3" -o "$waited" -ge 10 ]; then
+      dd bs=64K iflag=skip_bytes,count_bytes skip="$skip" count="$((there - at))" status=none <&6 || return
+      at=$there skip=0 waited=0
+    elif [ -z "${4-}" ] || kill -0 "$4" 2>/dev/null; then
+      sleep 0.1
+      waited=$((waited + 1))
+    elif [ "$(stat -L -c %s /dev/fd/6)" = "$at" ]; then
+      return
+    else
+      waited=10
+    fi
+  done
+}"#;
+
 /// What is read and sent at once.
 const BLOCK: usize = 256 << 10;
 
@@ -129,7 +154,7 @@ impl Session {
         let mut way = if size >= LARGE && self.round_trip().await? > FAR {
             Way::Several(Lanes::open(self, to, mode, size).await?)
         } else {
-            Way::One(Sink::open(&self.reconnect().await?, to, mode).await?)
+            Way::One(Sink::open(&self.reconnect().await?, to, mode, size).await?)
         };
         let sent = self.send(&mut way, from, to, progress).await;
         if let (Err(_), Way::Several(lanes)) = (&sent, &mut way) {

@@ -78,6 +78,7 @@ fn an_image_goes_up_once_and_then_from_host_to_host() {
     a_leg_that_is_cut_is_carried_on(&stage, &inventory);
     what_is_not_what_it_was_is_refused(&stage, &inventory);
     a_way_that_is_closed_is_named(&stage, &inventory);
+    a_full_disk_is_named(&stage, &inventory);
     a_boot_image_of_its_real_size_takes_no_more_memory(&stage, &inventory);
 }
 
@@ -195,6 +196,25 @@ fn a_way_that_is_closed_is_named(stage: &Stage, inventory: &str) {
         .says("a firewall of bm1's must let TCP 22625 in");
     stage.ocp2(&["up", "--until", "image", inventory]).succeeds();
     arrived(stage, "once the way was open");
+}
+
+fn a_full_disk_is_named(stage: &Stage, inventory: &str) {
+    take_away(stage, &["bm3"]);
+    let folder = "/var/lib/libvirt/images/ocp";
+    // Little room for an image with holes, and for one without.
+    stage.at("bm3", &format!("mount -t tmpfs -o size=50m none {folder}")).succeeds();
+    let sparse = stage.ocp2(&["up", "--until", "image", inventory]);
+    stage
+        .at("bm1", &format!("cp --sparse=never {IMAGE} {IMAGE}.dense && mv {IMAGE}.dense {IMAGE}"))
+        .succeeds();
+    let dense = stage.ocp2(&["up", "--until", "image", inventory]);
+    stage.at("bm3", &format!("umount {folder}; rm -f {IMAGE}.*.part")).succeeds();
+    for full in [sparse, dense] {
+        full.ends(5).says(&format!("bm3: writing {IMAGE}")).says("No space left on device");
+    }
+    stage.at("bm1", &format!("fallocate --dig-holes {IMAGE}")).succeeds();
+    stage.ocp2(&["up", "--until", "image", inventory]).succeeds();
+    arrived(stage, "once there was room");
 }
 
 fn a_boot_image_of_its_real_size_takes_no_more_memory(stage: &Stage, inventory: &str) {

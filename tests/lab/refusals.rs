@@ -45,14 +45,6 @@ fn a_user_without_sudo_is_told_what_to_do() {
 }
 
 #[test]
-fn a_sudo_user_sees_the_same_hosts() {
-    let stage = stage();
-    stage.cluster();
-    let inventory = stage.inventory("ops.yaml", &[("user: root", "user: ops")]);
-    stage.ocp2(&["plan", "--check", &inventory]).succeeds().shows("Nothing to change");
-}
-
-#[test]
 fn vms_that_do_not_fit_are_refused_before_anything_is_touched() {
     let stage = stage();
     let inventory =

@@ -103,9 +103,10 @@ async fn travel(
         async move { stop.prepare(parcel, own, next).await }
     });
     try_join_all(ready).await?;
+    let holes = if row[0].1.holes { " holes" } else { "" };
     for (place, (_, stop)) in row.iter_mut().enumerate().skip(1) {
         let (address, certificate, _) = &told[place - 1];
-        stop.tell(&format!("take {address} {certificate} {}", offsets[place])).await?;
+        stop.tell(&format!("take {address} {certificate} {}{holes}", offsets[place])).await?;
     }
     arrive(parcel, &mut row, &told, progress).await
 }

@@ -7,7 +7,10 @@ use tokio::time::timeout;
 use super::{Parcel, Stop};
 use crate::{
     command::{Command, Script, quote},
-    host::{Digest, Error, Process, preamble, transfer::HASH},
+    host::{
+        Digest, Error, Process, preamble,
+        transfer::{FOLLOW, HASH},
+    },
 };
 
 /// What every stop runs.
@@ -29,6 +32,8 @@ pub(super) struct Running<'a> {
     pub certificate: String,
     /// What is there already.
     pub has: Has,
+    /// The file has holes here.
+    pub holes: bool,
 }
 
 /// What is on a host before anything travels.
@@ -49,7 +54,7 @@ pub(super) async fn start<'a>(
 ) -> Result<Running<'a>, Error> {
     let process = stop.session.spawn(&unit(parcel, stops)).await?;
     process.write(preamble::line(&script(parcel, stop, source)).as_bytes()).await?;
-    let mut running = Running { stop, process, certificate: String::new(), has: Has::Some(0) };
+    let mut running = Running { stop, process, certificate: String::new(), has: Has::Some(0), holes: false };
     while running.certificate.is_empty() {
         let Some(line) = running.process.line().await else {
             return Err(running.failed(&format!("preparing to relay {}", parcel.path)).await);
@@ -57,6 +62,7 @@ pub(super) async fn start<'a>(
         match line.split_once(' ') {
             Some(("has", "all")) => running.has = Has::All,
             Some(("has", bytes)) => running.has = Has::Some(bytes.parse().unwrap_or(0)),
+            None if line == "holes" => running.holes = true,
             Some(("certificate", text)) => text.clone_into(&mut running.certificate),
             _ => {}
         }
@@ -92,7 +98,7 @@ fn script(parcel: &Parcel<'_>, stop: Stop<'_>, source: bool) -> String {
     let Digest { sha256, size } = parcel.digest;
     let part = format!("{}.{}.part", parcel.path, &sha256[..sha256.len().min(12)]);
     format!(
-        "file={} part={} mode={} size={size} sha256={} address={} port={} role={}\n{HASH}\n{STOP}",
+        "file={} part={} mode={} size={size} sha256={} address={} port={} role={}\n{HASH}\n{FOLLOW}\n{STOP}",
         quote(parcel.path),
         quote(&part),
         quote(parcel.mode),

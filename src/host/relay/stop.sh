@@ -1,8 +1,8 @@
 # One stop of a relay: takes a file from the stop before it and gives it to the one behind it.
 #
 # Runs in a transient unit of systemd's whose RuntimeDirectory is private and ends with it. Before
-# this text stand the variables file, part, mode, size, sha256, address, port and role. Orders come
-# on stdin, a line each; the unit ends with stdin, or two minutes after the last line.
+# this text stand the variables file, part, mode, size, sha256, address, port and role, and the
+# functions hash and follow. Orders come on stdin, a line each; the unit ends with stdin, or two minutes after the last line.
 #
 # Both ends of every leg prove who they are with a key made here for this one relay: the private
 # half never leaves this folder, the public one is told to the neighbours over SSH. openssl's own
@@ -39,6 +39,8 @@ look() {
     if [ "$role" = source ]; then
         [ -f "$file" ] || { echo "there is no $file" >&2; exit 1; }
         [ "$(bytes "$file")" = "$size" ] || { echo "$file has $(bytes "$file") bytes, not $size" >&2; exit 1; }
+        # One without holes need not be searched for them.
+        [ "$(($(stat -L -c %b -- "$file") * 512))" -ge "$size" ] || echo holes
         echo "has all"
     elif [ "$(bytes "$file")" = "$size" ] && [ -f "$file" ] && [ "$(hash <"$file" | cut -c1-64)" = "$sha256" ]; then
         echo "has all"
@@ -72,8 +74,7 @@ give() {
         # All of it is here: it need not go through two more pipes.
         ln -sf -- "$from" data
     else
-        # The file grows while it is read; what is below its size is final.
-        { tail -c "+$(($2 + 1))" -f -s 0.2 -- "$from" | head -c "$((size - $2))" >data; } 2>/dev/null &
+        follow "$from" "$2" "$size" >data 2>/dev/null &
     fi
     for _ in {1..100}; do
         kill -0 "$server" 2>/dev/null || break
@@ -87,35 +88,50 @@ give() {
     fail give
 }
 
-# take ADDRESS CERTIFICATE OFFSET: gets the rest from the owner of CERTIFICATE.
+# take ADDRESS CERTIFICATE OFFSET [holes]: gets the rest from the owner of CERTIFICATE.
 take() {
     base64 -d <<<"$2" >before
     pin=$(openssl x509 -in before -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64)
-    dd if=body of="$part" bs=64K oflag=seek_bytes seek="$3" iflag=fullblock conv=sparse,notrunc status=none 2>written &
+    write "$@" &
     writer=$!
     while sleep 0.5; do echo "at $(bytes "$part")"; done &
     teller=$!
-    {
-        [ "$3" = 0 ] || head -c "$3" -- "$part"
-        {
-            curl -q -sS -f -k --noproxy '*' --tlsv1.3 --cert certificate --key key --pinnedpubkey "sha256//$pin" \
-                --connect-timeout 30 --speed-limit 1 --speed-time 60 "https://$1:$port/data" 2>got
-            echo $? >status
-        } | tee body
-    } | hash >sum
+    follow "$part" 0 "$size" "$writer" | hash >sum
     wait "$writer"
     wrote=$?
     kill "$teller"
     got=$(cat status)
-    if [ "$wrote" != 0 ]; then
+    case $wrote,$got in
+    0,0) arrived "$(cut -c1-64 sum)" "$(bytes "$part")" ;;
+    # What curl could not write, it does not say why.
+    *,0 | *,23)
+        [ -s written ] || { printf x >>"$part"; } 2>written && truncate -s -1 -- "$part"
         cat written >&2
         fail write
-    elif [ "$got" != 0 ]; then
+        ;;
+    *)
         cat got >&2
         fail take
+        ;;
+    esac
+}
+
+# write ADDRESS CERTIFICATE OFFSET [holes]: writes what comes behind what is here; holes stay holes.
+write() {
+    if [ "${4-}" = holes ]; then
+        get "$1" | dd of="$part" bs=64K oflag=seek_bytes seek="$3" iflag=fullblock conv=sparse,notrunc status=none 2>written
     else
-        arrived "$(cut -c1-64 sum)" "$(bytes "$part")"
+        get "$1" >>"$part"
     fi
+}
+
+# get ADDRESS: prints what the stop before this one gives.
+get() {
+    curl -q -sS -f -k --noproxy '*' --tlsv1.3 --cert certificate --key key --pinnedpubkey "sha256//$pin" \
+        --connect-timeout 30 --speed-limit 1 --speed-time 60 "https://$1:$port/data" 2>got
+    status=$?
+    echo "$status" >status
+    return "$status"
 }
 
 # arrived SHA256 SIZE: gives the file its name, if it is the right one.
@@ -134,11 +150,11 @@ arrived() {
 
 look
 echo "certificate $(base64 -w0 certificate)"
-while read -r -t 120 word one two three; do
+while read -r -t 120 word one two three four; do
     case $word in
     begin) begin "$one" || exit 1 ;;
     give) give "$one" "$two" ;;
-    take) take "$one" "$two" "$three" & ;;
+    take) take "$one" "$two" "$three" "$four" & ;;
     esac
 done
 [ ! -e failed ]

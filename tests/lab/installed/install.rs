@@ -81,3 +81,11 @@ fn each_hosts_public_address_leads_to_nodes_of_the_other_host_too() {
         answered_by("worker", address, &apps, 443, "/");
     }
 }
+
+#[test]
+fn a_sudo_user_sees_the_same_hosts() {
+    let stage = stage();
+    stage.cluster();
+    let inventory = stage.inventory("ops.yaml", &[("user: root", "user: ops")]);
+    stage.ocp2(&["plan", "--check", &inventory]).succeeds().shows("Nothing to change");
+}
