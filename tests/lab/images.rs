@@ -7,6 +7,9 @@ use crate::stage::{Run, Stage, apart_with, eventually, ocp2};
 /// Where the image is on every host.
 const IMAGE: &str = "/var/lib/libvirt/images/ocp/ocp-agent.iso";
 
+/// Lets a host send no more than 25 MB/s.
+const SLOW: &str = "tc qdisc add dev ens34f0 root tbf rate 200mbit burst 1mb latency 100ms";
+
 /// The third host, as the inventory has the other two.
 const THIRD: &str = "
   - name: bm3
@@ -129,9 +132,9 @@ fn take_away(stage: &Stage, hosts: &[&str]) {
 fn a_leg_that_is_cut_is_carried_on(stage: &Stage, inventory: &str) {
     take_away(stage, &["bm2", "bm3"]);
     // Slow enough to look on, and at first the one that may have it does not get through.
-    let hold = "tc qdisc add dev ens34f0 root tbf rate 200mbit burst 1mb latency 100ms; nft add table inet held; \
-                nft add chain inet held in '{ type filter hook input priority 0; }'; \
+    let hold = "nft add table inet held; nft add chain inet held in '{ type filter hook input priority 0; }'; \
                 nft add rule inet held in ip saddr 192.168.139.2 tcp dport 22625 drop";
+    stage.at("bm1", SLOW).succeeds();
     stage.at("bm1", hold).succeeds();
     stage
         .at("bm3", "cd /tmp && openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ocp2 -keyout k -out c 2>/dev/null")
@@ -198,19 +201,31 @@ fn a_way_that_is_closed_is_named(stage: &Stage, inventory: &str) {
     arrived(stage, "once the way was open");
 }
 
+/// Lets the hosts' disk become full while the image arrives on bm3; returns how the run ended.
+fn full_on_the_way(stage: &Stage, inventory: &str) -> (Option<i32>, String) {
+    let folder = "/var/lib/libvirt/images/ocp";
+    stage.at("bm3", &format!("mount -t tmpfs -o size=3g none {folder}")).succeeds();
+    stage.at("bm1", SLOW).succeeds();
+    let run = stage.start(&["up", "--until", "image", inventory]);
+    let grown = format!("[ $(stat -c %s {IMAGE}.*.part) -gt 5000000 ]");
+    eventually(Duration::from_secs(60), || stage.at("bm3", &grown));
+    stage.at("bm3", &format!("mount -o remount,size=80m {folder}")).succeeds();
+    stage.at("bm1", "tc qdisc del dev ens34f0 root").succeeds();
+    let ended = run.wait_with_output().unwrap();
+    stage.at("bm3", &format!("umount {folder}")).succeeds();
+    (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+}
+
 fn a_full_disk_is_named(stage: &Stage, inventory: &str) {
     take_away(stage, &["bm3"]);
-    let folder = "/var/lib/libvirt/images/ocp";
-    // Little room for an image with holes, and for one without.
-    stage.at("bm3", &format!("mount -t tmpfs -o size=50m none {folder}")).succeeds();
-    let sparse = stage.ocp2(&["up", "--until", "image", inventory]);
+    let sparse = full_on_the_way(stage, inventory);
     stage
         .at("bm1", &format!("cp --sparse=never {IMAGE} {IMAGE}.dense && mv {IMAGE}.dense {IMAGE}"))
         .succeeds();
-    let dense = stage.ocp2(&["up", "--until", "image", inventory]);
-    stage.at("bm3", &format!("umount {folder}; rm -f {IMAGE}.*.part")).succeeds();
-    for full in [sparse, dense] {
-        full.ends(5).says(&format!("bm3: writing {IMAGE}")).says("No space left on device");
+    let dense = full_on_the_way(stage, inventory);
+    for (status, said) in [sparse, dense] {
+        let named = said.contains(&format!("writing {IMAGE}")) && said.contains("No space left on device");
+        assert!(status == Some(5) && named, "{status:?}: {said}");
     }
     stage.at("bm1", &format!("fallocate --dig-holes {IMAGE}")).succeeds();
     stage.ocp2(&["up", "--until", "image", inventory]).succeeds();

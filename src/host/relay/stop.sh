@@ -13,12 +13,14 @@ umask 077
 # Each job is a group of its own and ends with this shell; that systemd ends what is left of a
 # unit is not to be relied on in every container.
 set -m
+# With that bash tells of every job's end. What is for us goes another way.
+exec 7>&2 2>/dev/null
 trap 'for job in $(jobs -p); do kill -- "-$job" 2>/dev/null; done' EXIT
 cd "$RUNTIME_DIRECTORY" || exit 1
 
 printf '[req]\ndistinguished_name=dn\n[dn]\n' >request
 openssl req -x509 -config request -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-    -subj /CN=ocp2 -days 1 -keyout key -out certificate 2>said || { cat said >&2; exit 1; }
+    -subj /CN=ocp2 -days 1 -keyout key -out certificate 2>said || { cat said >&7; exit 1; }
 mkdir nobody
 mkfifo data body
 # Nobody else is trusted, whatever the system trusts.
@@ -37,8 +39,8 @@ bytes() { stat -L -c %s -- "$1" 2>/dev/null || echo 0; }
 # Tells what is here already.
 look() {
     if [ "$role" = source ]; then
-        [ -f "$file" ] || { echo "there is no $file" >&2; exit 1; }
-        [ "$(bytes "$file")" = "$size" ] || { echo "$file has $(bytes "$file") bytes, not $size" >&2; exit 1; }
+        [ -f "$file" ] || { echo "there is no $file" >&7; exit 1; }
+        [ "$(bytes "$file")" = "$size" ] || { echo "$file has $(bytes "$file") bytes, not $size" >&7; exit 1; }
         # One without holes need not be searched for them.
         [ "$(($(stat -L -c %b -- "$file") * 512))" -ge "$size" ] || echo holes
         echo "has all"
@@ -46,7 +48,7 @@ look() {
         echo "has all"
     else
         folder=${file%/*}
-        [ -d "$folder" ] || install -d -m 711 -- "$folder" || exit 1
+        [ -d "$folder" ] || install -d -m 711 -- "$folder" 2>&7 || exit 1
         # What was left of another image is of no use.
         for old in "$file".*.part; do
             [ "$old" = "$part" ] || rm -f -- "$old"
@@ -84,7 +86,7 @@ give() {
         fi
         sleep 0.05
     done
-    tail -n 1 served >&2
+    tail -n 1 served >&7
     fail give
 }
 
@@ -105,12 +107,12 @@ take() {
     0,0) arrived "$(cut -c1-64 sum)" "$(bytes "$part")" ;;
     # What curl could not write, it does not say why.
     *,0 | *,23)
-        [ -s written ] || { printf x >>"$part"; } 2>written && truncate -s -1 -- "$part"
-        cat written >&2
+        if [ ! -s written ] && { printf x >>"$part"; } 2>written; then truncate -s -1 -- "$part"; fi
+        cat written >&7
         fail write
         ;;
     *)
-        cat got >&2
+        cat got >&7
         fail take
         ;;
     esac
@@ -140,7 +142,7 @@ arrived() {
         # A leg that was cut in a clean way leaves a good beginning.
         [ "$2" -lt "$size" ] || rm -f -- "$part"
         echo "other $1 $2"
-    elif chmod -- "$mode" "$part" && mv -f -T -- "$part" "$file"; then
+    elif chmod -- "$mode" "$part" 2>&7 && mv -f -T -- "$part" "$file" 2>&7; then
         echo "at $size"
         echo arrived
     else
@@ -152,7 +154,7 @@ look
 echo "certificate $(base64 -w0 certificate)"
 while read -r -t 120 word one two three four; do
     case $word in
-    begin) begin "$one" || exit 1 ;;
+    begin) begin "$one" 2>&7 || exit 1 ;;
     give) give "$one" "$two" ;;
     take) take "$one" "$two" "$three" "$four" & ;;
     esac
