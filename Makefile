@@ -27,8 +27,7 @@ demo: setup release
 test: setup check
 	$(CARGO) test --locked
 	$(CARGO) test --locked --no-run --test lab
-	status=0; $(SUDO) env "PATH=$$PATH" OCP2_KILLS=$$OCP2_KILLS $(CARGO) test --locked --test lab -- --test-threads=1 || status=$$?; \
-	  $(SUDO) target/debug/ocp2 lab down; exit $$status
+	$(SUDO) env "PATH=$$PATH" OCP2_KILLS=$$OCP2_KILLS bash tests/lab.sh $(CARGO)
 
 # As `test`, and a run is killed at 30 different moments.
 test-full: export OCP2_KILLS = 30

@@ -32,51 +32,66 @@ pub(super) async fn getting(
 ) -> Result<Script, Error> {
     let place = Place::of(cluster);
     let install = &cluster.install;
-    let own_oc = match &install.oc {
-        Some(path) => {
-            upload(fleet, &place, path, "oc").await?;
-            true
-        }
-        None => false,
-    };
-    let oc = || if own_oc { Script::new() } else { archive(&["openshift-client-linux"], "oc") };
+    if let Some(path) = &install.oc {
+        upload(fleet, &place, path, "oc").await?;
+    }
     let script = if let Some(path) = &install.installer {
         let sha256 = upload(fleet, &place, path, "openshift-install").await?;
         begin(&place).line(format_args!("key=sha256:{sha256}"))
     } else if let Some(image) = &install.release_image {
         let nothing = Secret::new("{}".to_owned());
-        let extract = extracting(cluster, &place, image, pull_secret.unwrap_or(&nothing));
-        let script = begin(&place).line(format_args!("key={}", quote(image)));
-        let get_oc = if own_oc {
-            Script::new()
-        } else {
-            mirror(cluster, &place, known).line(oc().source().trim_end())
-        };
-        unless_there(script, &["openshift-install"], &get_oc.line(extract.source().trim_end()))
+        from_release(cluster, &place, image, pull_secret.unwrap_or(&nothing), known)
     } else {
-        let (key, names, program) = if cluster.fips {
-            let names = &["openshift-install-rhel9-amd64", "openshift-install-rhel8"][..];
-            ("key=\"$version for FIPS from $clients\"", names, "openshift-install-fips")
-        } else {
-            ("key=\"$version from $clients\"", &["openshift-install-linux"][..], "openshift-install")
-        };
-        let mut script = begin(&place);
-        let mut get = archive(names, program);
-        if cluster.fips {
-            script = script.line(FIPS);
-            get = get.line("mv -f openshift-install-fips openshift-install");
-        }
-        let mut programs = vec!["openshift-install"];
-        if !cluster.is_upi() {
-            // With it the installer takes the ISO out of the release image, through the cluster's own
-            // mirrors; without it, it asks the internet.
-            get = get.line(oc().source().trim_end());
-            programs.push("oc");
-        }
-        let script = script.line(mirror(cluster, &place, known).source().trim_end()).line(key);
-        unless_there(script, &programs, &get)
+        from_mirror(cluster, &place, known)
     };
     Ok(script.line(finish(cluster, &place).source()))
+}
+
+/// Returns source that takes the installer out of a release image, by the user's `oc` or the mirror's.
+fn from_release(
+    cluster: &Cluster,
+    place: &Place,
+    image: &str,
+    pull_secret: &Secret,
+    known: Option<&str>,
+) -> Script {
+    let mut get = Script::new();
+    if cluster.install.oc.is_none() {
+        get = get.line(mirror(cluster, place, known).source().trim_end()).line(oc().source().trim_end());
+    }
+    let get = get.line(extracting(cluster, place, image, pull_secret).source().trim_end());
+    unless_there(begin(place).line(format_args!("key={}", quote(image))), &["openshift-install"], &get)
+}
+
+/// Returns source that downloads the installer, and the `oc` it works with.
+fn from_mirror(cluster: &Cluster, place: &Place, known: Option<&str>) -> Script {
+    let (mut script, mut programs) = (begin(place), vec!["openshift-install"]);
+    let (key, mut get);
+    if cluster.fips {
+        script = script.line(FIPS);
+        key = "key=\"$version for FIPS from $clients\"";
+        get =
+            archive(&["openshift-install-rhel9-amd64", "openshift-install-rhel8"], "openshift-install-fips")
+                .line("mv -f openshift-install-fips openshift-install");
+    } else {
+        key = "key=\"$version from $clients\"";
+        get = archive(&["openshift-install-linux"], "openshift-install");
+    }
+    // With it the installer takes the ISO out of the release image, through the cluster's own mirrors;
+    // without it, it asks the internet.
+    if !cluster.is_upi() {
+        programs.push("oc");
+        if cluster.install.oc.is_none() {
+            get = get.line(oc().source().trim_end());
+        }
+    }
+    let script = script.line(mirror(cluster, place, known).source().trim_end()).line(key);
+    unless_there(script, &programs, &get)
+}
+
+/// Returns source that gets the mirror's `oc`.
+fn oc() -> Script {
+    archive(&["openshift-client-linux"], "oc")
 }
 
 /// The installer refuses to make a FIPS cluster elsewhere, and says so only after all downloads.

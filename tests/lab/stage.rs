@@ -26,6 +26,10 @@ fn name() -> Option<String> {
 static TURN: Mutex<()> = Mutex::new(());
 static READY: OnceLock<()> = OnceLock::new();
 
+/// How long other labs are waited for: one `ocp2 lab` at a time is at work on a machine, and it may
+/// have hosts to build.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// A turn on the stage.
 pub struct Stage {
     _turn: MutexGuard<'static, ()>,
@@ -69,10 +73,8 @@ pub fn apart_with(suffix: &str, options: &[&str]) -> Stage {
     std::fs::create_dir_all(&folder).unwrap();
     let apart = Some(format!("{}{suffix}", name().unwrap_or_else(|| "ocp2lab".into())));
     let stage = Stage { _turn: turn, folder, apart };
-    // One `ocp2 lab` at a time is at work on a machine, and this lab is not the only one.
-    let patience = Duration::from_secs(300);
-    eventually(patience, || run(stage.command().args(["lab", "down"]), ""));
-    eventually(patience, || run(stage.command().args(["lab", "up"]).args(options), ""));
+    eventually(PATIENCE, || run(stage.command().args(["lab", "down"]), ""));
+    eventually(PATIENCE, || run(stage.command().args(["lab", "up"]).args(options), ""));
     stage
 }
 
@@ -96,7 +98,7 @@ fn lab_command(arguments: &[&str]) {
     let begin = Instant::now();
     loop {
         let done = run(Command::new(ocp2()).arg("lab").args(arguments), "");
-        if !done.stderr.contains("command is at work") || begin.elapsed() > Duration::from_secs(120) {
+        if !done.stderr.contains("command is at work") || begin.elapsed() > PATIENCE {
             done.succeeds();
             return;
         }
@@ -107,14 +109,12 @@ fn lab_command(arguments: &[&str]) {
 impl Stage {
     /// Shuts a host down unless it is off already, and switches it on.
     pub fn reboot(&self, host: &str) {
-        let patience = Duration::from_secs(120);
-        eventually(patience, || run(self.command().args(["lab", "reboot", host]), ""));
+        eventually(PATIENCE, || run(self.command().args(["lab", "reboot", host]), ""));
     }
 
     /// Switches a host off without a warning, and on again.
     pub fn power_cycle(&self, host: &str) {
-        let patience = Duration::from_secs(120);
-        eventually(patience, || run(self.command().args(["lab", "reboot", host, "--pull-plug"]), ""));
+        eventually(PATIENCE, || run(self.command().args(["lab", "reboot", host, "--pull-plug"]), ""));
     }
 
     /// Returns ocp2 as it is called about this lab.
