@@ -43,6 +43,6 @@ pub(super) fn daemon(
     let restarting: Vec<&File> = std::iter::once(&file).chain(restarting.iter().copied()).collect();
     let runs =
         Reload { started: Stamp::of(started, &restarting), loaded: Some(Stamp::of(loaded, reloading)) };
-    let unit = Unit { name: place.unit(name), runs: Some(runs), before: None };
+    let unit = Unit { name: place.unit(name), runs: Some(runs), before: None, follows: false };
     Ok([Resource::File(file), Resource::Unit(unit)])
 }

@@ -15,8 +15,9 @@ const STOP_SECONDS: u32 = 120;
 pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Vec<Resource>, render::Error> {
     let place = Place::of(cluster);
     let mut wanted = vec![Resource::File(record::nodes(cluster)), Resource::Pool(pool(cluster, &place)?)];
+    let late = facts.files.contains_key(&place.ejected());
     for node in cluster.machines_on(host) {
-        wanted.push(Resource::Volume(volume(cluster, node, &place)?));
+        wanted.push(Resource::Volume(volume(cluster, node, &place, late)?));
     }
     wanted.extend(guests(cluster, host, &place)?);
     // From the first boot on the installer's inputs are frozen: they are in the image the VMs booted from.
@@ -25,8 +26,7 @@ pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Ve
         wanted.push(Resource::File(File::new(place.begun(), image)));
     }
     for node in cluster.machines_on(host) {
-        let in_drive = !facts.files.contains_key(&place.ejected());
-        wanted.push(Resource::Domain(Box::new(domain_with(cluster, node, in_drive)?)));
+        wanted.push(Resource::Domain(Box::new(domain_with(cluster, node, !late)?)));
     }
     wanted.extend(bootstrap::retired(cluster, host).map(Resource::Retired));
     Ok(wanted)
@@ -70,7 +70,7 @@ fn pool(cluster: &Cluster, place: &Place) -> Result<Pool, render::Error> {
     Ok(Pool { name, path, xml })
 }
 
-fn volume(cluster: &Cluster, node: &Node, place: &Place) -> Result<Volume, render::Error> {
+fn volume(cluster: &Cluster, node: &Node, place: &Place, late: bool) -> Result<Volume, render::Error> {
     #[derive(Serialize)]
     struct Values<'a> {
         name: &'a str,
@@ -81,7 +81,7 @@ fn volume(cluster: &Cluster, node: &Node, place: &Place) -> Result<Volume, rende
     let path = disk_path(cluster, node);
     let (pool, domain) = (place.pool(), cluster.domain_name(node));
     let from = cluster.is_upi().then(|| image_path(cluster));
-    Ok(Volume { pool, name, path, capacity, from, xml, domain })
+    Ok(Volume { pool, name, path, capacity, from, xml, domain, late })
 }
 
 /// Returns the domain of a node, as it is until the cluster is installed.
@@ -164,6 +164,6 @@ fn guests(cluster: &Cluster, host: usize, place: &Place) -> Result<Vec<Resource>
     Ok(vec![
         Resource::File(script),
         Resource::File(unit.then(reload)),
-        Resource::Unit(Unit { name, runs: None, before: None }),
+        Resource::Unit(Unit { name, runs: None, before: None, follows: false }),
     ])
 }

@@ -28,7 +28,12 @@ pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Ve
     wanted.extend([
         Resource::File(script),
         Resource::File(unit),
-        Resource::Unit(Unit { name: place.unit("overlay"), runs: Some(runs), before: None }),
+        Resource::Unit(Unit {
+            name: place.unit("overlay"),
+            runs: Some(runs),
+            before: None,
+            follows: !neighbours::followed(facts).is_empty(),
+        }),
     ]);
     Ok(wanted)
 }

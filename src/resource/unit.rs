@@ -19,6 +19,8 @@ pub struct Unit {
     /// Such a daemon only has to be enabled: its socket starts it on demand,
     /// and libvirt's end themselves when nobody needs them.
     pub before: Option<String>,
+    /// It is started whenever certain other units are, and not only when the host boots.
+    pub follows: bool,
 }
 
 /// What a running unit has read: it says so itself, in stamp files below /run.
@@ -93,7 +95,7 @@ impl Unit {
     /// Makes a unit of the system's, whose present state is kept below `before`.
     #[must_use]
     pub fn foreign(name: &str, before: &str) -> Self {
-        Self { name: name.to_owned(), runs: None, before: Some(before.to_owned()) }
+        Self { name: name.to_owned(), runs: None, before: Some(before.to_owned()), follows: false }
     }
 
     pub(super) fn ask(&self, questions: &mut Questions) {
@@ -113,8 +115,9 @@ impl Unit {
             differences.extend(Detail::field("enabled", Some(shown(&seen.file)), "enabled"));
             let enable = Command::new("systemctl").args(["enable", "--quiet"]);
             // It has systemd read all unit files anew, as `reenable` does: that takes longer than all the
-            // rest, and what systemd does not know yet it reads when it is started.
-            let unknown = seen.load != "loaded" && self.before.is_none();
+            // rest, and a unit that systemd does not know yet is read when it is started. Only that
+            // others are to start it would be missed.
+            let unknown = seen.load != "loaded" && self.before.is_none() && !self.follows;
             let enable = if unknown { enable.arg("--no-reload") } else { enable };
             script = script.line(enable.arg(&self.name));
         } else if !self.starts_by_another_file(&seen, facts) {

@@ -22,7 +22,12 @@ pub struct Volume {
     pub xml: String,
     /// Name of the domain whose disk it is.
     pub domain: String,
+    /// The cluster is installed: a system that this disk does not have comes by no image of its installation.
+    pub late: bool,
 }
+
+/// What is added where an empty disk would be a puzzle.
+const LATE: &str = ", empty: its node joins by an image that `oc adm node-image create` makes";
 
 impl Volume {
     pub(super) fn ask(&self, questions: &mut Questions) {
@@ -42,7 +47,8 @@ impl Volume {
                 return self.copied(&resource, image);
             }
             let call = Call::CreateVolume { pool: self.pool.clone(), xml: self.xml.clone() };
-            return vec![Change::hypervisor(resource, &format!("create {}", gib(self.capacity)), call)];
+            let late = if self.late { LATE } else { "" };
+            return vec![Change::hypervisor(resource, &format!("create {}{late}", gib(self.capacity)), call)];
         };
         let Some(difference) = Detail::field("size", Some(&gib(capacity)), &gib(self.capacity)) else {
             return Vec::new();

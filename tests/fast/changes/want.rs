@@ -52,6 +52,8 @@ pub enum Want {
         before: Option<String>,
         started: Option<WantStamp>,
         loaded: Option<WantStamp>,
+        #[serde(default)]
+        follows: bool,
     },
     Package {
         manager: String,
@@ -91,6 +93,8 @@ pub enum Want {
         from: Option<String>,
         xml: String,
         domain: String,
+        #[serde(default)]
+        late: bool,
     },
     Domain {
         name: String,
@@ -153,11 +157,11 @@ impl Want {
                 }
                 Resource::File(file)
             }
-            Self::Unit { name, before, started, loaded } => {
+            Self::Unit { name, before, started, loaded, follows } => {
                 let stamp = |it: WantStamp| Stamp { path: it.path, content: it.content, files: Vec::new() };
                 let runs =
                     started.map(|started| Reload { started: stamp(started), loaded: loaded.map(stamp) });
-                Resource::Unit(Unit { name, runs, before })
+                Resource::Unit(Unit { name, runs, before, follows })
             }
             Self::Package { manager, names, quiet, record } => {
                 let manager = if manager == "dnf" { Manager::Dnf } else { Manager::Apt };
@@ -176,8 +180,9 @@ impl Want {
             }
             Self::Kvm { path } => Resource::KvmProof(KvmProof { path }),
             Self::Pool { name, path, xml } => Resource::Pool(Pool { name, path, xml: text(&xml) }),
-            Self::Volume { pool, name, path, capacity, from, xml, domain } => {
-                Resource::Volume(Volume { pool, name, path, capacity, from, xml: text(&xml), domain })
+            Self::Volume { pool, name, path, capacity, from, xml, domain, late } => {
+                let xml = text(&xml);
+                Resource::Volume(Volume { pool, name, path, capacity, from, xml, domain, late })
             }
             Self::Domain { name, cluster, xml } => {
                 Resource::Domain(Box::new(Domain { name, cluster, xml: text(&xml) }))
