@@ -246,4 +246,5 @@ fn a_boot_image_of_its_real_size_takes_no_more_memory(stage: &Stage, inventory: 
         let size = stage.at(host, &format!("stat -c %s {IMAGE}")).succeeds().stdout;
         assert_eq!(size.trim(), (1200_u64 << 20).to_string(), "{host}");
     }
+    fs::remove_file(&image).unwrap();
 }
