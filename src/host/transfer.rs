@@ -44,7 +44,8 @@ pub(super) const FOLLOW: &str = r#"follow() {
   exec 6<"$1"
   while [ "$at" -lt "$3" ]; do
     there=$(stat -L -c %s /dev/fd/6)
-    if [ "$there" -gt "$at" ] && [ "$((there - at))" -ge 33554432 -o "$there" -ge "$3" -o "$waited" -ge 10 ]; then
+    if [ "$there" -gt "$at" ] &&
+      { [ "$((there - at))" -ge 33554432 ] || [ "$there" -ge "$3" ] || [ "$waited" -ge 10 ]; }; then
       dd bs=64K iflag=skip_bytes,count_bytes skip="$skip" count="$((there - at))" status=none <&6 || return
       at=$there skip=0 waited=0
     elif [ -z "${4-}" ] || kill -0 "$4" 2>/dev/null; then

@@ -161,7 +161,6 @@ fn whole(changes: &[Change]) -> String {
     all
 }
 
-/// Checks one case; panics where it does not hold.
 /// Demands that all a resource asks is asked again after such a change of it.
 fn is_seen_by_a_look_at_ours(resource: &Resource, change: &Change) {
     let mut asked = Questions::default();
@@ -175,6 +174,7 @@ fn is_seen_by_a_look_at_ours(resource: &Resource, change: &Change) {
     }
 }
 
+/// Checks one case; panics where it does not hold.
 fn check(path: &Path) {
     let mut case: Case = serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let name = path.file_stem().unwrap().to_str().unwrap();
