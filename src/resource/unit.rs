@@ -52,7 +52,7 @@ pub struct Stamp {
 pub struct UnitSeen {
     /// `loaded`, `not-found`, `masked`.
     pub load: String,
-    /// `active`, `inactive`, `failed`, `activating`.
+    /// `active`, `reloading`, `inactive`, `failed`, `activating`.
     pub active: String,
     /// `enabled`, `disabled`, `static`; empty where there is no file.
     pub file: String,
@@ -85,9 +85,12 @@ impl Stamp {
 
 impl UnitSeen {
     /// Tells whether it is running (a one-shot: has run).
+    ///
+    /// A daemon may say itself that it reloads, as HAProxy does, and go on with it after
+    /// `systemctl reload` has ended.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.active == "active"
+        matches!(self.active.as_str(), "active" | "reloading")
     }
 }
 
