@@ -2,13 +2,13 @@
 //!
 //! `OpenSSH` lets 2 MiB be on the way in one connection: 40 MB/s at a round trip of 50 ms, however
 //! wide the line. The file is dealt out in stripes, to one connection after the other; each puts its
-//! stripes where they belong. What arrived is hashed when all of it is there.
+//! stripes where they belong, and marks how many it has put there.
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{Digest, Error, Session, pipe::Pipe, preamble};
-use crate::command::{Command, Script, quote};
+use super::{Error, Session, pipe::Pipe, preamble, upload::part};
+use crate::command::{Script, quote};
 
 /// How many connections; a guest of somebody's sshd does not ask for more (`MaxStartups` is 10).
 const LANES: usize = 4;
@@ -19,10 +19,9 @@ const STRIPE: u64 = 4 << 20;
 /// Blocks that may wait for a connection: about a stripe of them.
 const WAITING: usize = 16;
 
-/// A file that is being written on a host, as `NAME.part`, over [`LANES`] connections.
+/// A file that is being written on a host, over [`LANES`] connections.
 pub(super) struct Lanes {
     session: Session,
-    to: String,
     all: Vec<Lane>,
     /// Bytes dealt out so far.
     at: u64,
@@ -47,14 +46,15 @@ impl Lanes {
             .line("set -eu")
             .line(format_args!("rm -f -- {part}; (umask 077; : > {part}); chmod -- {} {part}", quote(mode)))
             // In its whole length: nobody's last hole may cut off what another has written behind it.
-            .line(format_args!("truncate -s {size} -- {part}"));
+            .line(format_args!("truncate -s {size} -- {part}"))
+            .line(format_args!("(umask 077; for mark in {}; do : > $mark; done)", quoted_marks(to)));
         session.run(&prepare, |_| ()).await?.checked(session.name(), &format!("writing {to}"))?;
         let lanes = (0..LANES).map(|index| {
             let (blocks, waiting) = mpsc::channel(WAITING);
             let work = tokio::spawn(lane(session.clone(), to.to_owned(), index, waiting));
             Lane { blocks: Some(blocks), work }
         });
-        Ok(Self { session: session.clone(), to: to.to_owned(), all: lanes.collect(), at: 0 })
+        Ok(Self { session: session.clone(), all: lanes.collect(), at: 0 })
     }
 
     /// Sends the next piece.
@@ -77,8 +77,8 @@ impl Lanes {
         Ok(())
     }
 
-    /// Ends the data; returns what arrived.
-    pub async fn arrived(&mut self) -> Result<Digest, Error> {
+    /// Ends the data; returns how long the file is then.
+    pub async fn arrived(&mut self) -> Result<u64, Error> {
         for lane in &mut self.all {
             lane.blocks = None;
         }
@@ -87,19 +87,42 @@ impl Lanes {
                 return Err(error);
             }
         }
-        self.session.digest(&part(&self.to)).await
+        Ok(self.at)
     }
 
-    /// Removes what was written; a host that is gone keeps it, and the next try removes it.
-    pub async fn abandon(&mut self) {
+    /// Ends all connections.
+    pub fn end(&mut self) {
         self.all.clear();
-        let remove = Script::new().line(Command::new("rm").args(["-f", "--", &part(&self.to)]));
-        let _ = self.session.run(&remove, |_| ()).await;
     }
 }
 
-fn part(to: &str) -> String {
-    format!("{to}.part")
+/// Returns the files in which each connection marks its stripes, a byte each.
+pub(super) fn marks(to: &str) -> impl Iterator<Item = String> {
+    let part = part(to);
+    (0..LANES).map(move |index| format!("{part}.{index}"))
+}
+
+fn quoted_marks(to: &str) -> String {
+    marks(to).map(|mark| quote(&mark)).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns source of the function `reach`, which prints up to where no stripe is missing; without marks
+/// that is all of the file.
+pub(super) fn reach(to: &str) -> String {
+    format!(
+        "reach() {{\n\
+         local index=0 all least there mark\n\
+         all=$(stat -L -c %s /dev/fd/6) least=\n\
+         for mark in {}; do\n\
+         there=$(stat -c %s -- \"$mark\") || {{ echo \"$all\"; return; }}\n\
+         there=$(((there * {LANES} + index) * {STRIPE})) index=$((index + 1))\n\
+         [ \"${{least:-$there}}\" -lt \"$there\" ] || least=$there\n\
+         done\n\
+         [ \"$least\" -lt \"$all\" ] || least=$all\n\
+         echo \"$least\"\n\
+         }}",
+        quoted_marks(to)
+    )
 }
 
 async fn ended(work: &mut JoinHandle<Result<(), Error>>) -> Option<Error> {
@@ -153,15 +176,17 @@ async fn lane(
 
 /// Writes every [`LANES`]th stripe of stdin's file, from the `index`th on.
 fn receive(to: &str, index: usize) -> String {
-    let part = quote(&part(to));
+    let (mark, part) = (marks(to).nth(index).unwrap_or_default(), quote(&part(to)));
     format!(
         "set -eu\n\
          at={index}\n\
          while said=$(dd of={part} bs=64K count={count} iflag=fullblock oflag=seek_bytes \
          seek=$((at * {STRIPE})) conv=sparse,notrunc 2>&1) || {{ echo \"$said\" >&2; exit 1; }}; do\n\
          case $said in '0+0 records in'*) break ;; esac\n\
+         printf x >> {mark}\n\
          at=$((at + {LANES}))\n\
          done\n",
         count = STRIPE >> 16,
+        mark = quote(&mark),
     )
 }

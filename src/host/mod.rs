@@ -3,7 +3,8 @@
 //! - [`Target`] says where a host is; the rest comes from `~/.ssh/config`, as `ssh -G` resolves it.
 //! - [`Session`] is one verified, authenticated SSH connection: it runs scripts as root, reads
 //!   and sends files, and opens TCP connections from the host.
-//! - [`relay`] lets a file go from host to host without passing this machine.
+//! - [`relay`] lets a file go from host to host without passing this machine; [`relay_upload`] does so
+//!   while it goes up.
 //! - [`Keyring`] asks the user ([`Ask`]) what only the user can know, and remembers the answer.
 //! - [`Error`] says which host, what happened and how to put it right.
 
@@ -30,13 +31,14 @@ mod target;
 mod tokens;
 mod transfer;
 mod trust;
+mod upload;
 
 pub use ask::{Ask, Keyring, Refuse, UnknownKey};
 pub use error::Error;
 pub use hypervisor::Hypervisor;
 pub use output::Output;
 pub use process::Process;
-pub use relay::{Parcel, Stop, relay};
+pub use relay::{Parcel, Stop, Uploaded, relay, relay_upload};
 pub use session::Session;
 pub use target::Target;
 pub use transfer::Digest;

@@ -3,14 +3,15 @@
 use bytes::Bytes;
 
 use super::{
-    Digest, Error, Session,
+    Error, Session,
     pipe::{Lines, Pipe},
     preamble,
     transfer::{FOLLOW, HASH, parse},
+    upload::{Check, part},
 };
 use crate::command::quote;
 
-/// A file that is being written on a host, as `NAME.part`.
+/// A file that is being written on a host, over one connection.
 pub(super) struct Sink {
     session: Session,
     pipe: Pipe,
@@ -21,9 +22,13 @@ pub(super) struct Sink {
 
 impl Sink {
     /// Starts to write the `size` bytes of `to`, on a session that nobody else uses.
-    pub async fn open(session: &Session, to: &str, mode: &str, size: u64) -> Result<Self, Error> {
+    pub async fn open(
+        session: &Session,
+        (to, mode, size): (&str, &str, u64),
+        check: Check,
+    ) -> Result<Self, Error> {
         let mut pipe = Pipe::open(session, preamble::SPAWN).await?;
-        let script = receive(to, mode, size);
+        let script = receive((to, mode, size), check);
         pipe.writer().data_bytes(preamble::line(&script)).await.map_err(|_| session.lost())?;
         let (lines, said) = (Lines::default(), String::new());
         // The script says when it is ready: until then whatever goes wrong has nothing to do with data.
@@ -64,8 +69,8 @@ impl Sink {
         Err(self.failed())
     }
 
-    /// Ends the data; returns what arrived.
-    pub async fn arrived(&mut self) -> Result<Digest, Error> {
+    /// Ends the data; returns how many bytes arrived, and their SHA-256 where the host takes it.
+    pub async fn arrived(&mut self) -> Result<(u64, Option<String>), Error> {
         self.pipe.writer().eof().await.map_err(|_| self.session.lost())?;
         while let Some(data) = self.pipe.next().await {
             self.hear(&data);
@@ -87,15 +92,19 @@ impl Sink {
     }
 }
 
-/// Writes stdin to `TO.part`, then says its size and SHA-256.
+/// Writes stdin to the part of `to`, then says its size and, where it is to be checked there, its SHA-256.
 ///
 /// What is hashed is what has been written. A fresh file, for `conv=sparse` leaves what is under its
 /// holes. Blocks of 1 MiB took three times as long as those of 64 KiB, what a pipe holds. It is not
 /// waited for until all is on the disk, which takes as long again: a host that loses its power before
 /// has a file that is too short, or none.
-fn receive(to: &str, mode: &str, size: u64) -> String {
-    let part = quote(&format!("{to}.part"));
+fn receive((to, mode, size): (&str, &str, u64), check: Check) -> String {
+    let part = quote(&part(to));
     let mode = quote(mode);
+    let sum = match check {
+        Check::Here => format!("follow {part} 0 {size} $writer | hash"),
+        Check::Later => ":".to_owned(),
+    };
     format!(
         "set -eu -o pipefail\n\
          {HASH}\n\
@@ -107,7 +116,7 @@ fn receive(to: &str, mode: &str, size: u64) -> String {
          chmod -- {mode} {part}\n\
          echo ready\n\
          dd of={part} bs=64K iflag=fullblock conv=sparse,notrunc status=none <&0 & writer=$!\n\
-         sum=$(follow {part} 0 {size} $writer | hash)\n\
+         sum=$({sum})\n\
          wait $writer\n\
          stat -c %s -- {part}\n\
          echo \"$sum\"\n"

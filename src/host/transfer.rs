@@ -7,13 +7,12 @@
 //! A file arrives as `NAME.part`, with holes where it has zeros; what arrived is hashed on the
 //! way, and only what has the right SHA-256 gets its name.
 
-use std::time::Duration;
+use tokio::io::AsyncRead;
 
-use bytes::{Bytes, BytesMut};
-use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncRead, AsyncReadExt};
-
-use super::{Error, Session, lanes::Lanes, sink::Sink};
+use super::{
+    Error, Session,
+    upload::{Check, Upload},
+};
 use crate::command::{Command, Script, quote};
 
 /// SHA-256 and size of a file.
@@ -34,16 +33,18 @@ pub(super) const HASH: &str =
     "hash() { if command -v openssl >/dev/null; then openssl dgst -sha256 -r; else sha256sum; fi; }";
 
 /// `follow FILE FROM SIZE [PID]` prints a file from an offset on while it is written, up to `SIZE` bytes
-/// or until its writer has ended; whatever name it has by then. What is below a file's size is final.
+/// or until its writer has ended; whatever name it has by then. What is below `reach` is final: below the
+/// file's size, where nothing else is said.
 ///
 /// So what arrives is hashed, or given to the next host, beside being written: `tee` would take more of
 /// a core than all the rest, for it copies 8 KiB at a time. Less than 32 MiB are waited for a second, as
 /// each look and each copy is two programs.
-pub(super) const FOLLOW: &str = r#"follow() {
+pub(super) const FOLLOW: &str = r#"reach() { stat -L -c %s /dev/fd/6; }
+follow() {
   local at=$2 skip=$2 there waited=0
   exec 6<"$1"
   while [ "$at" -lt "$3" ]; do
-    there=$(stat -L -c %s /dev/fd/6)
+    there=$(reach)
     if [ "$there" -gt "$at" ] &&
       { [ "$((there - at))" -ge 33554432 ] || [ "$there" -ge "$3" ] || [ "$waited" -ge 10 ]; }; then
       dd bs=64K iflag=skip_bytes,count_bytes skip="$skip" count="$((there - at))" status=none <&6 || return
@@ -51,44 +52,13 @@ pub(super) const FOLLOW: &str = r#"follow() {
     elif [ -z "${4-}" ] || kill -0 "$4" 2>/dev/null; then
       sleep 0.1
       waited=$((waited + 1))
-    elif [ "$(stat -L -c %s /dev/fd/6)" = "$at" ]; then
+    elif [ "$(reach)" = "$at" ]; then
       return
     else
       waited=10
     fi
   done
 }"#;
-
-/// What is read and sent at once.
-const BLOCK: usize = 256 << 10;
-
-/// A host behind a longer round trip is far: one connection would not fill a gigabit there.
-const FAR: Duration = Duration::from_millis(15);
-
-/// Bytes from which on more connections are worth their handshakes.
-const LARGE: u64 = 32 << 20;
-
-/// How a file goes to a host.
-enum Way {
-    One(Sink),
-    Several(Lanes),
-}
-
-impl Way {
-    async fn write(&mut self, data: Bytes) -> Result<(), Error> {
-        match self {
-            Self::One(sink) => sink.write(data).await,
-            Self::Several(lanes) => lanes.write(data).await,
-        }
-    }
-
-    async fn arrived(&mut self) -> Result<Digest, Error> {
-        match self {
-            Self::One(sink) => sink.arrived().await,
-            Self::Several(lanes) => lanes.arrived().await,
-        }
-    }
-}
 
 impl Session {
     /// Reads a file that root can read.
@@ -122,7 +92,8 @@ impl Session {
         let output = self.run(&script, |_| ()).await?;
         self.found(path, output.status)?;
         let output = output.checked(self.name(), &format!("hashing {path}"))?;
-        parse(&output.text()).ok_or_else(|| Error::CommandFailed {
+        let digest = parse(&output.text()).and_then(|(size, sha256)| Some(Digest { size, sha256: sha256? }));
+        digest.ok_or_else(|| Error::CommandFailed {
             host: self.name().to_owned(),
             what: format!("hashing {path}"),
             status: 0,
@@ -143,7 +114,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Corrupt`] where the file did not arrive as it is, [`Error::Local`] where `from`
-    /// cannot be read, and those of [`Session::connect`] and [`Session::run`].
+    /// cannot be read, and those of [`Session::reconnect`] and [`Session::run`].
     pub async fn upload(
         &self,
         from: impl AsyncRead + Unpin + Send,
@@ -152,53 +123,14 @@ impl Session {
         mode: &str,
         progress: impl FnMut(u64) + Send,
     ) -> Result<Digest, Error> {
-        let mut way = if size >= LARGE && self.round_trip().await? > FAR {
-            Way::Several(Lanes::open(self, to, mode, size).await?)
-        } else {
-            Way::One(Sink::open(&self.reconnect().await?, to, mode, size).await?)
-        };
-        let sent = self.send(&mut way, from, to, progress).await;
-        if let (Err(_), Way::Several(lanes)) = (&sent, &mut way) {
-            lanes.abandon().await;
-        }
-        let digest = sent?;
-        let rename =
-            Script::new().line(Command::new("mv").args(["-f", "-T", "--", &format!("{to}.part"), to]));
-        self.run(&rename, |_| ()).await?.checked(self.name(), &format!("naming {to}"))?;
+        let mut upload = Upload::begin(self, (to, mode, size), Check::Here).await?;
+        let digest = upload.send(from, progress).await?;
+        upload.keep().await?;
         Ok(digest)
     }
 
-    /// Sends what `from` reads; returns what arrived, which is what was read.
-    async fn send(
-        &self,
-        way: &mut Way,
-        mut from: impl AsyncRead + Unpin + Send,
-        to: &str,
-        mut progress: impl FnMut(u64) + Send,
-    ) -> Result<Digest, Error> {
-        let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, BytesMut::new());
-        loop {
-            buffer.reserve(BLOCK);
-            let read = from.read_buf(&mut buffer).await.map_err(|error| Error::Local {
-                host: self.name().to_owned(),
-                what: format!("reading what goes to {to}"),
-                reason: error.to_string(),
-            })?;
-            if read == 0 {
-                break;
-            }
-            let data = buffer.split().freeze();
-            hash.update(&data);
-            way.write(data).await?;
-            size += read as u64;
-            progress(size);
-        }
-        let ours = Digest { sha256: data_encoding::HEXLOWER.encode(&hash.finalize()), size };
-        let digest = way.arrived().await?;
-        if digest == ours { Ok(digest) } else { Err(self.corrupt(to, &ours, digest)) }
-    }
-
-    fn corrupt(&self, path: &str, wanted: &Digest, arrived: Digest) -> Error {
+    /// Makes the error of a file that is not `wanted`.
+    pub(super) fn corrupt(&self, path: &str, wanted: &Digest, arrived: Digest) -> Error {
         Error::Corrupt {
             host: self.name().to_owned(),
             path: path.to_owned(),
@@ -208,10 +140,9 @@ impl Session {
     }
 }
 
-/// Reads a size and a hash.
-pub(super) fn parse(text: &str) -> Option<Digest> {
+/// Reads a size, and a hash where there is one.
+pub(super) fn parse(text: &str) -> Option<(u64, Option<String>)> {
     let mut words = text.split_whitespace();
     let size = words.next()?.parse().ok()?;
-    let sha256 = words.next().filter(|hash| hash.len() == 64)?.to_owned();
-    Some(Digest { sha256, size })
+    Some((size, words.next().filter(|hash| hash.len() == 64).map(str::to_owned)))
 }

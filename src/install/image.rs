@@ -5,14 +5,14 @@ use crate::{
     cluster::{Cluster, Method},
     command::{Command, Script, quote},
     engine::{Event, Fleet},
-    host::Digest,
+    host::{Digest, Uploaded},
     install::{
         Error,
         download::{SUM, environment, functions},
-        first_host::{MODE, apply_on, upload},
+        first_host::apply_on,
         inputs::{Inputs, as_begun},
         installer, obtain,
-        spread::spread,
+        spread::{send, spread},
         upi,
     },
     resource::{Action, Change, Detail, Facts, File},
@@ -52,15 +52,15 @@ pub async fn bring_image(
                 return Ok(changed);
             }
             ImageStep::Make => {
-                changed += 1;
                 if !matches!(cluster.install.method, Method::Iso(_)) {
                     get_installer(fleet, cluster, pull_secret, release.as_deref()).await?;
                     // What is in a channel is known only now.
                     if release.is_none() {
+                        changed += 1;
                         continue;
                     }
                 }
-                make(fleet, cluster, &inputs).await?;
+                changed += make(fleet, cluster, &inputs).await?;
             }
             ImageStep::Copy(hosts) => {
                 changed += hosts.len();
@@ -105,9 +105,9 @@ async fn get_installer(
     apply_on(fleet, vec![Change::shell("openshift-install".into(), &summary, script)]).await
 }
 
-async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(), Error> {
+/// Makes or gets the image; returns how many hosts have it then that had not.
+async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<usize, Error> {
     let place = Place::of(cluster);
-    let mut sent = None;
     let changes = match (&cluster.install.method, &inputs.install_config, &inputs.agent_config) {
         (Method::Agent, Some(install_config), Some(agent_config)) => {
             let source = creating(cluster, &place, install_config, agent_config);
@@ -120,24 +120,44 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<(
         (Method::Iso(iso), ..) if iso.contains("://") => {
             vec![Change::shell("boot image".into(), &format!("get {iso}"), downloading(cluster, &place, iso))]
         }
-        (Method::Iso(iso), ..) => {
-            sent = Some(upload(fleet, cluster, iso, &image_path(cluster)).await?);
-            Vec::new()
-        }
+        (Method::Iso(iso), ..) => return bring_up(fleet, cluster, inputs, iso).await,
         (Method::Agent | Method::Upi(_), ..) => Vec::new(),
     };
     apply_on(fleet, changes).await?;
-    let shown = File::new(place.inputs(), inputs.shown.clone()).private();
-    apply_on(fleet, shown.changes(&Facts::default())).await?;
-    let record = if let Some(Digest { sha256, size }) = sent {
-        // Both ends have hashed it on its way.
-        let record = ImageRecord { sha256, size, inputs: inputs.digest.clone(), ignited: None };
-        File::new(place.image(), record.text()).changes(&Facts::default())
-    } else {
-        let script = recording(cluster, &place, &inputs.digest);
-        vec![Change::shell("boot image".into(), "take its checksum", script)]
+    apply_on(fleet, as_shown(&place, inputs)).await?;
+    let script = recording(cluster, &place, &inputs.digest);
+    apply_on(fleet, vec![Change::shell("boot image".into(), "take its checksum", script)]).await?;
+    Ok(1)
+}
+
+/// Brings the user's own image to the first host, and through it to the others.
+async fn bring_up(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs, iso: &str) -> Result<usize, Error> {
+    let place = Place::of(cluster);
+    let lacks = |host: &usize| {
+        let record = ImageRecord::read(cluster, &fleet.members()[*host].facts);
+        record.is_none_or(|record| record.inputs != inputs.digest)
     };
-    apply_on(fleet, record).await
+    let mut hosts: Vec<usize> = (1..fleet.members().len()).filter(lacks).collect();
+    let Uploaded { digest: Digest { sha256, size }, relayed } =
+        send(fleet, cluster, iso, &inputs.digest, &hosts).await?;
+    apply_on(fleet, as_shown(&place, inputs)).await?;
+    // Where the others do not have it, the next run brings it from the first host.
+    if relayed.is_err() {
+        hosts.clear();
+    }
+    let record = ImageRecord { sha256, size, inputs: inputs.digest.clone(), ignited: None };
+    let mut changes = vec![Vec::new(); fleet.members().len()];
+    for &host in [0].iter().chain(&hosts) {
+        changes[host] = File::new(place.image(), record.text()).changes(&Facts::default());
+    }
+    fleet.apply(changes).await?;
+    relayed?;
+    Ok(1 + hosts.len())
+}
+
+/// Returns what writes the installer's inputs down for eyes.
+fn as_shown(place: &Place, inputs: &Inputs) -> Vec<Change> {
+    File::new(place.inputs(), inputs.shown.clone()).private().changes(&Facts::default())
 }
 
 /// Returns the source that makes the image from fresh copies of the inputs, for the installer eats them.
@@ -197,10 +217,9 @@ async fn copy(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(
     let first = &fleet.members()[0];
     let record = first.facts.text(&place.image()).unwrap_or_default().to_owned();
     let Some(known) = ImageRecord::read(cluster, &first.facts) else { return Ok(()) };
-    let digest = Digest { sha256: known.sha256, size: known.size };
     let others: Vec<usize> = hosts.iter().copied().filter(|&host| host != 0).collect();
     if !others.is_empty() {
-        spread(fleet, cluster, (&image_path(cluster), MODE, "boot image"), &digest, &others).await?;
+        spread(fleet, cluster, &known, &others).await?;
     }
     if cluster.is_upi() {
         Box::pin(upi::distribute(fleet, cluster, hosts)).await?;

@@ -1,49 +1,102 @@
-//! A file of the first host's goes to the others, from host to host inside the overlay.
+//! The boot image's way to the hosts: up once, and from host to host inside the overlay.
+
+use std::os::unix::fs::MetadataExt as _;
 
 use crate::{
-    bringup::{Place, RELAY_PORT},
-    cluster::Cluster,
+    bringup::{ImageRecord, Place, RELAY_PORT, image_path},
+    cluster::{Cluster, Method},
     engine::{Event, Fleet},
-    host::{self, Digest, Parcel, Stop, relay},
-    install::Error,
+    host::{self, Digest, Parcel, Stop, Uploaded, relay, relay_upload},
+    install::{
+        Error,
+        first_host::{MODE, make_folder},
+    },
 };
 
-/// Brings the file at `path` to the same place on `hosts`; `what` is what the user calls it.
+/// What of a digest is enough to tell it from others.
+const TAG: usize = 12;
+
+/// Brings the first host's image, which is as `record` says, to `hosts`.
 ///
 /// # Errors
 /// Returns [`Error::Artefact`] where the first host's own file is not what it was, and those of [`relay`].
 pub(super) async fn spread(
     fleet: &Fleet,
     cluster: &Cluster,
-    (path, mode, what): (&str, &str, &str),
-    digest: &Digest,
+    record: &ImageRecord,
     hosts: &[usize],
 ) -> Result<(), Error> {
-    let unit = Place::of(cluster).relay();
-    let parcel = Parcel { path, mode, digest, unit: &unit, port: RELAY_PORT };
-    let stop =
-        |host: usize| Stop { session: &fleet.members()[host].session, address: cluster.hosts[host].address };
-    let stops: Vec<Stop<'_>> = [0].iter().chain(hosts).map(|&host| stop(host)).collect();
-    let sink = fleet.sink();
-    let told = relay(&parcel, &stops, |at, done| {
-        let (host, what) = (stops[at].session.name().to_owned(), what.to_owned());
-        sink(Event::Transfer { host, what, done, total: Some(digest.size) });
-    });
-    match told.await {
-        Err(error @ host::Error::Corrupt { .. }) => Err(blamed(&stops[0], &parcel, error).await),
+    let ImageRecord { sha256, size, inputs, .. } = record;
+    // What one that was just going up has left on a host is known by its inputs.
+    let tag = if is_sent_up(cluster) { inputs } else { sha256 };
+    let (path, unit) = (image_path(cluster), Place::of(cluster).relay());
+    let parcel = parcel(&path, *size, tag, &unit);
+    let stops = stops(fleet, cluster, hosts);
+    match relay(&parcel, sha256, &stops, progress(fleet, &stops, *size)).await {
+        Err(error @ host::Error::Corrupt { .. }) => Err(blamed(&stops[0], &path, record, error).await),
         other => Ok(other?),
     }
 }
 
+/// Sends the workstation's file at `iso` up to the first host, which gives it on to `hosts` meanwhile;
+/// `inputs` is what it is known by.
+///
+/// # Errors
+/// As [`relay_upload`], and where the file cannot be read.
+pub(super) async fn send(
+    fleet: &Fleet,
+    cluster: &Cluster,
+    iso: &str,
+    inputs: &str,
+    hosts: &[usize],
+) -> Result<Uploaded, Error> {
+    let local = |source| Error::Local { path: iso.into(), source };
+    let file = tokio::fs::File::open(iso).await.map_err(local)?;
+    let seen = file.metadata().await.map_err(local)?;
+    make_folder(&fleet.members()[0].session, cluster).await?;
+    let (path, unit) = (image_path(cluster), Place::of(cluster).relay());
+    let parcel = parcel(&path, seen.len(), inputs, &unit);
+    let stops = stops(fleet, cluster, hosts);
+    // Blocks of 512 bytes, whatever the file system's are (stat(2)).
+    let holes = seen.blocks() * 512 < seen.len();
+    Ok(relay_upload(&parcel, file, holes, &stops, progress(fleet, &stops, seen.len())).await?)
+}
+
+/// Tells whether the image comes from the workstation.
+fn is_sent_up(cluster: &Cluster) -> bool {
+    matches!(&cluster.install.method, Method::Iso(place) if !place.contains("://"))
+}
+
+fn parcel<'a>(path: &'a str, size: u64, tag: &'a str, unit: &'a str) -> Parcel<'a> {
+    Parcel { path, mode: MODE, size, tag: &tag[..tag.len().min(TAG)], unit, port: RELAY_PORT }
+}
+
+fn stops<'a>(fleet: &'a Fleet, cluster: &Cluster, hosts: &[usize]) -> Vec<Stop<'a>> {
+    let stop =
+        |host: usize| Stop { session: &fleet.members()[host].session, address: cluster.hosts[host].address };
+    [0].iter().chain(hosts).map(|&host| stop(host)).collect()
+}
+
+/// Returns what tells of the image's way to each stop.
+fn progress(fleet: &Fleet, stops: &[Stop<'_>], size: u64) -> impl Fn(usize, u64) + Sync {
+    let sink = fleet.sink().clone();
+    let names: Vec<String> = stops.iter().map(|stop| stop.session.name().to_owned()).collect();
+    move |at, done| {
+        let (host, what) = (names[at].clone(), "boot image".to_owned());
+        sink(Event::Transfer { host, what, done, total: Some(size) });
+    }
+}
+
 /// Finds out whether what arrived wrong was wrong from the beginning.
-async fn blamed(first: &Stop<'_>, parcel: &Parcel<'_>, error: host::Error) -> Error {
-    match first.session.digest(parcel.path).await {
-        Ok(there) if there != *parcel.digest => Error::Artefact {
+async fn blamed(first: &Stop<'_>, path: &str, record: &ImageRecord, error: host::Error) -> Error {
+    let known = Digest { sha256: record.sha256.clone(), size: record.size };
+    match first.session.digest(path).await {
+        Ok(there) if there != known => Error::Artefact {
             host: first.session.name().to_owned(),
-            path: parcel.path.to_owned(),
+            path: path.to_owned(),
             reason: format!(
                 "its checksum is {}, but it was {} when it was made; delete it there, and `ocp2 up` makes it again",
-                there.sha256, parcel.digest.sha256
+                there.sha256, known.sha256
             ),
         },
         _ => error.into(),

@@ -2,7 +2,10 @@
 
 use std::{fs, io::Write as _, time::Duration};
 
-use crate::stage::{Run, Stage, apart_with, eventually, ocp2};
+use crate::{
+    proxy::Proxy,
+    stage::{Run, Stage, apart_with, eventually, ocp2},
+};
 
 /// Where the image is on every host.
 const IMAGE: &str = "/var/lib/libvirt/images/ocp/ocp-agent.iso";
@@ -37,11 +40,16 @@ fn prepare(stage: &Stage) -> String {
         file.write_all(&block).unwrap();
     }
     file.set_len(300 << 20).unwrap();
-    let install = format!("install:\n  iso: {}\n", image.display());
-    stage.inventory(
-        "image.yaml",
-        &[("\n\n# Six VMs", &THIRD.replace("LAB", &stage.lab())), ("install:\n  method: agent\n", &install)],
-    )
+    inventory(stage, "image.yaml", &[])
+}
+
+/// Returns an inventory that boots from the image, with more of it replaced.
+fn inventory(stage: &Stage, name: &str, more: &[(String, String)]) -> String {
+    let install = format!("install:\n  iso: {}\n", stage.folder.join("large.iso").display());
+    let third = THIRD.replace("LAB", &stage.lab());
+    let mut replace = vec![("\n\n# Six VMs", third.as_str()), ("install:\n  method: agent\n", &install)];
+    replace.extend(more.iter().map(|(from, to)| (from.as_str(), to.as_str())));
+    stage.inventory(name, &replace)
 }
 
 /// Counts bytes that have left a place.
@@ -78,6 +86,8 @@ fn an_image_goes_up_once_and_then_from_host_to_host() {
     stage.ocp2(&["up", "--until", "balancer", &inventory]).succeeds();
 
     goes_up_once(&stage, &inventory);
+    goes_on_while_it_goes_up(&stage, &inventory);
+    goes_up_to_a_far_host_and_on(&stage);
     a_leg_that_is_cut_is_carried_on(&stage, &inventory);
     what_is_not_what_it_was_is_refused(&stage, &inventory);
     a_way_that_is_closed_is_named(&stage, &inventory);
@@ -120,6 +130,78 @@ fn goes_up_once(stage: &Stage, inventory: &str) {
     stage.ocp2(&["up", "--until", "image", inventory]).succeeds();
     assert!(sent(stage, "bm1", "ens34f0") - before < 20 << 20);
     arrived(stage, "with nobody to remember");
+}
+
+/// Lets the workstation send no more than 25 MB/s to the hosts, or as much as it can again.
+fn uplink(stage: &Stage, what: &str) {
+    let device = "$(ip -o route get 192.0.2.11 | grep -o 'dev [^ ]*' | cut -d' ' -f2)";
+    stage
+        .at(
+            "workstation",
+            &format!("tc qdisc {what} dev {device} root tbf rate 200mbit burst 1mb latency 100ms"),
+        )
+        .succeeds();
+}
+
+fn goes_on_while_it_goes_up(stage: &Stage, inventory: &str) {
+    take_away(stage, &["bm1", "bm2", "bm3"]);
+    uplink(stage, "add");
+    let run = stage.start(&["up", "--until", "image", inventory]);
+    // The last host has much of it, and the first one not yet all.
+    let grown = format!("[ $(stat -c %s {IMAGE}.*.part) -gt 80000000 ]");
+    eventually(Duration::from_secs(60), || stage.at("bm3", &grown));
+    stage.at("bm1", &format!("[ $(stat -c %s {IMAGE}.part) -lt $((300 << 20)) ]")).succeeds();
+    stage.at("bm1", &format!("! runuser -u nosudo -- head -c 1 {IMAGE}.part 2>/dev/null")).succeeds();
+
+    // A host in the middle that fails does not hold up the way to the first one.
+    stage.at("bm2", "systemctl kill --signal=KILL 'ocp2-ocp.relay-*'").succeeds();
+    let cut = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&cut.stderr).into_owned();
+    assert!(cut.status.code() == Some(5) && said.contains("bm2"), "{said}");
+    stage
+        .at("bm1", &format!("[ $(stat -c %s {IMAGE}) = $((300 << 20)) ] && [ ! -e {IMAGE}.part ]"))
+        .succeeds();
+    let inode = |file: &str| stage.at("bm2", &format!("stat -c %i {file}")).succeeds().stdout;
+    let begun = inode(&format!("{IMAGE}.*.part"));
+    // What was sent up already is not sent again, and what had gone on is carried on with.
+    let before = sent(stage, "bm1", "ens34f0");
+    stage.ocp2(&["up", "--until", "image", inventory]).succeeds();
+    assert_eq!(inode(IMAGE), begun, "it began anew");
+    let rest = sent(stage, "bm1", "ens34f0") - before;
+    assert!(rest < 250 << 20, "{rest} bytes went on");
+    arrived(stage, "after a host in the middle had failed");
+
+    // Cut on its way up, it goes up once more and whole.
+    take_away(stage, &["bm1", "bm2", "bm3"]);
+    let mut run = stage.start(&["up", "--until", "image", inventory]);
+    let grown = format!("[ $(stat -c %s {IMAGE}.*.part) -gt 30000000 ]");
+    eventually(Duration::from_secs(60), || stage.at("bm2", &grown));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    uplink(stage, "del");
+    stage.ocp2(&["up", "--until", "image", inventory]).succeeds();
+    arrived(stage, "after its way up was cut");
+}
+
+fn goes_up_to_a_far_host_and_on(stage: &Stage) {
+    let inventory = inventory(stage, "image-far.yaml", &Proxy::replacements(stage, &["11"]));
+    take_away(stage, &["bm1", "bm2", "bm3"]);
+    let far = Proxy::start(stage, &["--delay", "20"], &["11"]);
+    uplink(stage, "add");
+    let run = stage.start(&["up", "--until", "image", &inventory]);
+    // Over several connections at once, and the last host has the beginning while stripes are still missing.
+    eventually(Duration::from_secs(60), || {
+        stage.at(
+            "bm3",
+            &format!("s=$(stat -c %s {IMAGE}.*.part) && [ $s -gt 30000000 ] && [ $s -lt $((300 << 20)) ]"),
+        )
+    });
+    stage.at("bm1", &format!("[ -e {IMAGE}.part.3 ] && [ ! -e {IMAGE} ]")).succeeds();
+    let ended = run.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    uplink(stage, "del");
+    drop(far);
+    arrived(stage, "from afar");
 }
 
 /// Takes the image away from these hosts.
@@ -184,6 +266,25 @@ fn what_is_not_what_it_was_is_refused(stage: &Stage, inventory: &str) {
     stage.at("bm1", &format!("dd if=/root/byte seek=1000 of={byte}; rm /root/byte")).succeeds();
     stage.ocp2(&["up", "--until", "image", inventory]).succeeds();
     arrived(stage, "as it was again");
+
+    // A wrong beginning is found where the file ends, and named where it is.
+    let tag = stage
+        .at("bm1", "sed 's/.*\"inputs\":\"//' /var/lib/ocp2/ocp/image.json | cut -c1-12")
+        .succeeds()
+        .stdout;
+    let beginning = format!("head -c 50M /dev/urandom >{IMAGE}.{}.part", tag.trim());
+    for (wrong, right) in [("bm2", None), ("bm3", Some("bm2"))] {
+        take_away(stage, &["bm2", "bm3"]);
+        stage.at(wrong, &beginning).succeeds();
+        let refused = stage.ocp2(&["up", "--until", "image", inventory]).ends(5);
+        refused.says(&format!("{wrong}: {IMAGE} arrived as {} bytes with SHA-256 ", 300 << 20));
+        for host in ["bm2", "bm3"] {
+            let there = stage.at(host, &format!("ls {IMAGE}* 2>/dev/null")).stdout;
+            assert_eq!(!there.is_empty(), right == Some(host), "{host}: {there}");
+        }
+        stage.ocp2(&["up", "--until", "image", inventory]).succeeds();
+        arrived(stage, "after a wrong beginning");
+    }
 }
 
 fn a_way_that_is_closed_is_named(stage: &Stage, inventory: &str) {

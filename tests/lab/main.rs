@@ -23,6 +23,7 @@ mod interruption;
 mod lock;
 mod mesh;
 mod neighbours;
+mod proxy;
 mod refusals;
 mod roundtrips;
 mod stage;

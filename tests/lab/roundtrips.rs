@@ -1,13 +1,11 @@
 //! How often a run has to wait for a far host. Counted in lockstep by `tests/bench/delay.py`, never timed.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Child, Stdio},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
-use crate::stage::{Stage, eventually, stage};
+use crate::{
+    proxy::Proxy,
+    stage::{Stage, eventually, stage},
+};
 
 /// What a look at a host takes: its name, the key exchange, the service, the key's offer, the login,
 /// a channel, the command, its script (sshd gives room for it only then), and goodbye.
@@ -21,35 +19,20 @@ const PHASES: [(&str, u64); 4] = [("overlay", 26), ("nat", 23), ("names", 13), (
 /// The lab's hosts behind counting proxies.
 struct Far<'a> {
     stage: &'a Stage,
-    proxy: Child,
+    _proxy: Proxy,
     counts: PathBuf,
     inventory: String,
 }
 
 impl<'a> Far<'a> {
     fn new(stage: &'a Stage) -> Self {
-        let (counts, known) = (stage.folder.join("round-trips"), stage.folder.join("far-known-hosts"));
-        let lab_known = format!("{}/known_hosts", stage.lab());
-        let text = std::fs::read_to_string(&lab_known).unwrap();
-        std::fs::write(&known, text.replace("192.0.2.", "127.1.1.")).unwrap();
-        let mut replace = vec![(lab_known, known.display().to_string())];
-        for host in ["11", "12"] {
-            replace.push((format!("address: 192.0.2.{host}\n"), format!("address: 127.1.1.{host}\n")));
-        }
+        let hosts = ["11", "12"];
+        let counts = stage.folder.join("round-trips");
+        let replace = Proxy::replacements(stage, &hosts);
         let replace: Vec<(&str, &str)> = replace.iter().map(|(from, to)| (&**from, &**to)).collect();
         let inventory = stage.inventory("far.yaml", &replace);
-        let mut proxy = stage
-            .on_workstation()
-            .args(["python3", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/delay.py"), "--count"])
-            .arg(&counts)
-            .args(["127.1.1.11:22", "192.0.2.11:22", "127.1.1.12:22", "192.0.2.12:22"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(proxy.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "the counting proxy did not start");
-        Self { stage, proxy, counts, inventory }
+        let proxy = Proxy::start(stage, &["--count", &counts.display().to_string()], &hosts);
+        Self { stage, _proxy: proxy, counts, inventory }
     }
 
     /// Runs ocp2 and returns the round trips of the host that took most, over all its connections.
@@ -69,13 +52,6 @@ impl<'a> Far<'a> {
             lines.filter(|line| line["target"] == host).map(|line| line["roundTrips"].as_u64().unwrap()).sum()
         };
         of("192.0.2.11").max(of("192.0.2.12"))
-    }
-}
-
-impl Drop for Far<'_> {
-    fn drop(&mut self) {
-        let _ = self.proxy.kill();
-        let _ = self.proxy.wait();
     }
 }
 

@@ -178,7 +178,7 @@ async fn a_large_file_goes_to_a_far_host_over_several_connections() {
 
     // A file that is shorter than it was said to be is none.
     let error = session.upload(&image[..], image.len() as u64 + 1, &to, "0640", |_| ()).await.unwrap_err();
-    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    assert!(matches!(error, Error::Local { .. }), "{error}");
     assert!(!fs::exists(format!("{to}.part")).unwrap());
     // What was cut off is no file, and is in nobody's way.
     let half = Cutting(Cursor::new(image.clone()), Some(&sshd));

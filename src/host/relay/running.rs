@@ -1,15 +1,16 @@
 //! A stop of a relay that is at work: its unit on the host, what it has, and how it ends.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Parcel, Stop};
+use super::{Origin, Parcel, Stop};
 use crate::{
     command::{Command, Script, quote},
     host::{
-        Digest, Error, Process, preamble,
+        Error, Process, preamble,
         transfer::{FOLLOW, HASH},
+        upload,
     },
 };
 
@@ -34,6 +35,18 @@ pub(super) struct Running<'a> {
     pub has: Has,
     /// The file has holes here.
     pub holes: bool,
+    role: Role,
+}
+
+/// What a stop is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// It has the file.
+    Source,
+    /// It gets the file from this machine.
+    Growing,
+    /// It gets the file from another stop.
+    Target,
 }
 
 /// What is on a host before anything travels.
@@ -45,16 +58,28 @@ pub(super) enum Has {
     Some(u64),
 }
 
-/// Starts a stop; it says what it has, and shows its certificate.
+/// Starts a stop; it says what it has, and shows its certificate. The first one has the file by its `origin`.
 pub(super) async fn start<'a>(
     parcel: &Parcel<'_>,
     stops: &[Stop<'_>],
     stop: Stop<'a>,
-    source: bool,
+    origin: &Origin<'_>,
+    is_first: bool,
 ) -> Result<Running<'a>, Error> {
     let process = stop.session.spawn(&unit(parcel, stops)).await?;
-    process.write(preamble::line(&script(parcel, stop, source)).as_bytes()).await?;
-    let mut running = Running { stop, process, certificate: String::new(), has: Has::Some(0), holes: false };
+    let mut running = Running {
+        stop,
+        process,
+        certificate: String::new(),
+        has: Has::Some(0),
+        holes: matches!(origin, Origin::Growing { holes: true, .. }),
+        role: match origin {
+            _ if !is_first => Role::Target,
+            Origin::There(_) => Role::Source,
+            Origin::Growing { .. } => Role::Growing,
+        },
+    };
+    running.process.write(preamble::line(&running.script(parcel, origin)).as_bytes()).await?;
     while running.certificate.is_empty() {
         let Some(line) = running.process.line().await else {
             return Err(running.failed(&format!("preparing to relay {}", parcel.path)).await);
@@ -94,22 +119,37 @@ fn unit(parcel: &Parcel<'_>, stops: &[Stop<'_>]) -> Script {
         .line(named)
 }
 
-fn script(parcel: &Parcel<'_>, stop: Stop<'_>, source: bool) -> String {
-    let Digest { sha256, size } = parcel.digest;
-    let part = format!("{}.{}.part", parcel.path, &sha256[..sha256.len().min(12)]);
-    format!(
-        "file={} part={} mode={} size={size} sha256={} address={} port={} role={}\n{HASH}\n{FOLLOW}\n{STOP}",
-        quote(parcel.path),
-        quote(&part),
-        quote(parcel.mode),
-        quote(sha256),
-        stop.address,
-        parcel.port,
-        if source { "source" } else { "target" },
-    )
-}
-
 impl Running<'_> {
+    /// Returns where the file is until it has its name.
+    pub(super) fn part(&self, parcel: &Parcel<'_>) -> String {
+        match self.role {
+            Role::Growing => upload::part(parcel.path),
+            Role::Source | Role::Target => format!("{}.{}.part", parcel.path, parcel.tag),
+        }
+    }
+
+    fn script(&self, parcel: &Parcel<'_>, origin: &Origin<'_>) -> String {
+        let (sha256, reach) = match (origin, self.role) {
+            (Origin::There(sha256), _) => (*sha256, ""),
+            (Origin::Growing { reach, .. }, Role::Growing) => ("", reach.as_str()),
+            (Origin::Growing { .. }, _) => ("", ""),
+        };
+        let role = match self.role {
+            Role::Source => "source",
+            Role::Growing => "growing",
+            Role::Target => "target",
+        };
+        format!(
+            "file={} part={} mode={} size={} sha256={sha256} address={} port={} role={role}\n{HASH}\n{FOLLOW}\n{reach}\n{STOP}",
+            quote(parcel.path),
+            quote(&self.part(parcel)),
+            quote(parcel.mode),
+            parcel.size,
+            self.stop.address,
+            parcel.port,
+        )
+    }
+
     /// Gives an order.
     pub(super) async fn tell(&self, line: &str) -> Result<(), Error> {
         self.process.write(format!("{line}\n").as_bytes()).await
@@ -120,7 +160,7 @@ impl Running<'_> {
         &mut self,
         parcel: &Parcel<'_>,
         own: Option<u64>,
-        next: Option<(&String, u64)>,
+        next: Option<(&str, u64)>,
     ) -> Result<(), Error> {
         let begin = own.map(|offset| (format!("begin {offset}"), "begun"));
         let give = next.map(|(certificate, offset)| (format!("give {certificate} {offset}"), "giving"));
@@ -148,23 +188,18 @@ impl Running<'_> {
         }
     }
 
-    /// Makes the error of a leg that brought nothing more.
-    pub(super) fn cut(
-        &self,
-        parcel: &Parcel<'_>,
-        before: Option<&(Ipv4Addr, String, String)>,
-        reason: String,
-    ) -> Error {
-        let (from, address) =
-            before.map_or(("", Ipv4Addr::UNSPECIFIED), |(address, _, name)| (name, *address));
-        Error::RelayFailed {
-            host: self.stop.session.name().to_owned(),
-            path: parcel.path.to_owned(),
-            from: from.to_owned(),
-            address,
-            port: parcel.port,
-            reason,
+    /// Lets the file have its name.
+    pub(super) async fn keep(&mut self, parcel: &Parcel<'_>) -> Result<(), Error> {
+        self.tell("keep").await?;
+        while let Some(line) = self.process.line().await {
+            match line.as_str() {
+                "kept" => return Ok(()),
+                "failed write" => break,
+                // Of what was on its way.
+                _ => {}
+            }
         }
+        Err(self.failed(&format!("naming {}", parcel.path)).await)
     }
 }
 

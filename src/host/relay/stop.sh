@@ -1,8 +1,9 @@
 # One stop of a relay: takes a file from the stop before it and gives it to the one behind it.
 #
 # Runs in a transient unit of systemd's whose RuntimeDirectory is private and ends with it. Before
-# this text stand the variables file, part, mode, size, sha256, address, port and role, and the
-# functions hash and follow. Orders come on stdin, a line each; the unit ends with stdin, or two minutes after the last line.
+# this text stand the variables file, part, mode, size, sha256 (empty where it is not known yet), address,
+# port and role, and the functions hash, reach and follow. Orders come on stdin, a line each; the unit
+# ends with stdin, or two minutes after the last line.
 #
 # Both ends of every leg prove who they are with a key made here for this one relay: the private
 # half never leaves this folder, the public one is told to the neighbours over SSH. openssl's own
@@ -22,13 +23,15 @@ printf '[req]\ndistinguished_name=dn\n[dn]\n' >request
 openssl req -x509 -config request -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
     -subj /CN=ocp2 -days 1 -keyout key -out certificate 2>said || { cat said >&7; exit 1; }
 mkdir nobody
-mkfifo data body
+mkfifo data
+: >sum
 # Nobody else is trusted, whatever the system trusts.
 export SSL_CERT_FILE=$PWD/nobody/file SSL_CERT_DIR=$PWD/nobody
 
 from=$part
 [ "$role" != source ] || from=$file
 
+# What goes wrong is said, and told by the unit's end too.
 fail() {
     : >failed
     echo "failed $1"
@@ -38,13 +41,17 @@ bytes() { stat -L -c %s -- "$1" 2>/dev/null || echo 0; }
 
 # Tells what is here already.
 look() {
-    if [ "$role" = source ]; then
+    if [ "$role" = growing ]; then
+        # It is just coming here from where ocp2 runs.
+        echo "has all"
+    elif [ "$role" = source ]; then
         [ -f "$file" ] || { echo "there is no $file" >&7; exit 1; }
         [ "$(bytes "$file")" = "$size" ] || { echo "$file has $(bytes "$file") bytes, not $size" >&7; exit 1; }
         # One without holes need not be searched for them.
         [ "$(($(stat -L -c %b -- "$file") * 512))" -ge "$size" ] || echo holes
         echo "has all"
-    elif [ "$(bytes "$file")" = "$size" ] && [ -f "$file" ] && [ "$(hash <"$file" | cut -c1-64)" = "$sha256" ]; then
+    elif [ -n "$sha256" ] && [ "$(bytes "$file")" = "$size" ] && [ -f "$file" ] &&
+        [ "$(hash <"$file" | cut -c1-64)" = "$sha256" ]; then
         echo "has all"
     else
         folder=${file%/*}
@@ -90,7 +97,10 @@ give() {
     fail give
 }
 
-# take ADDRESS CERTIFICATE OFFSET [holes]: gets the rest from the owner of CERTIFICATE.
+# take ADDRESS CERTIFICATE OFFSET [hash] [holes]: gets the rest from the owner of CERTIFICATE.
+#
+# Only who is told so hashes what it has: what another stop got from here, and hashed, was read from
+# this file.
 take() {
     base64 -d <<<"$2" >before
     pin=$(openssl x509 -in before -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64)
@@ -98,13 +108,16 @@ take() {
     writer=$!
     while sleep 0.5; do echo "at $(bytes "$part")"; done &
     teller=$!
-    follow "$part" 0 "$size" "$writer" | hash >sum
+    if [[ " ${4-} " = *" hash "* ]]; then follow "$part" 0 "$size" "$writer" | hash >sum; fi
     wait "$writer"
     wrote=$?
     kill "$teller"
     got=$(cat status)
     case $wrote,$got in
-    0,0) arrived "$(cut -c1-64 sum)" "$(bytes "$part")" ;;
+    0,0)
+        echo "at $(bytes "$part")"
+        echo "arrived $(bytes "$part") $(cut -c1-64 sum)"
+        ;;
     # What curl could not write, it does not say why.
     *,0 | *,23)
         if [ ! -s written ] && { printf x >>"$part"; } 2>written; then truncate -s -1 -- "$part"; fi
@@ -118,9 +131,9 @@ take() {
     esac
 }
 
-# write ADDRESS CERTIFICATE OFFSET [holes]: writes what comes behind what is here; holes stay holes.
+# write ADDRESS CERTIFICATE OFFSET [hash] [holes]: writes what comes behind what is here; holes stay holes.
 write() {
-    if [ "${4-}" = holes ]; then
+    if [[ " ${4-} " = *" holes "* ]]; then
         get "$1" | dd of="$part" bs=64K oflag=seek_bytes seek="$3" iflag=fullblock conv=sparse,notrunc status=none 2>written
     else
         get "$1" >>"$part"
@@ -136,15 +149,10 @@ get() {
     return "$status"
 }
 
-# arrived SHA256 SIZE: gives the file its name, if it is the right one.
-arrived() {
-    if [ "$1 $2" != "$sha256 $size" ]; then
-        # A leg that was cut in a clean way leaves a good beginning.
-        [ "$2" -lt "$size" ] || rm -f -- "$part"
-        echo "other $1 $2"
-    elif chmod -- "$mode" "$part" 2>&7 && mv -f -T -- "$part" "$file" 2>&7; then
-        echo "at $size"
-        echo arrived
+# keep: gives the file its name.
+keep() {
+    if chmod -- "$mode" "$part" 2>&7 && mv -f -T -- "$part" "$file" 2>&7; then
+        echo kept
     else
         fail write
     fi
@@ -157,6 +165,8 @@ while read -r -t 120 word one two three four; do
     begin) begin "$one" 2>&7 || exit 1 ;;
     give) give "$one" "$two" ;;
     take) take "$one" "$two" "$three" "$four" & ;;
+    keep) keep ;;
+    drop) rm -f -- "$part" ;;
     esac
 done
 [ ! -e failed ]
