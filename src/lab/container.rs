@@ -17,6 +17,10 @@ use super::{
     program::{program, run, start, tail},
 };
 
+/// How long a host may take to boot, and how much longer for each that boots beside it.
+const BOOT: Duration = Duration::from_secs(60);
+const BOOT_BESIDE: Duration = Duration::from_secs(8);
+
 /// What a host is made from.
 #[derive(Debug, Clone)]
 pub(super) struct Foundation {
@@ -26,6 +30,22 @@ pub(super) struct Foundation {
     pub packages: Option<PathBuf>,
     /// Its network cards.
     pub wiring: Wiring,
+}
+
+/// How many inotify instances a host takes, counted on Debian 12: systemd five, logind, D-Bus and the
+/// console's getty one each.
+const INSTANCES: usize = 8;
+
+/// Demands that the machine lets the systemd of so many hosts watch files, besides its own.
+///
+/// inotify(7) counts instances by user, and root of a container is root.
+pub(super) fn check_room(hosts: usize) -> Result<(), LabError> {
+    let allowed = fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").unwrap_or_default();
+    let needed = hosts * INSTANCES;
+    match allowed.trim().parse() {
+        Ok(allowed) if allowed < needed => Err(LabError::TooFewInstances { hosts, needed, allowed }),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the name under which a host's container runs.
@@ -135,14 +155,20 @@ pub(super) fn is_on(host: &Host) -> bool {
     process::init(&machine(host)).is_some()
 }
 
-/// Waits until the sshd of a host answers with its key.
-pub(super) fn await_ready(home: &Home, host: &Host, mut booting: Option<Child>) -> Result<(), LabError> {
+/// Waits until the sshd of a host answers with its key; `at_once` hosts share the machine's cores for it.
+pub(super) fn await_ready(
+    home: &Home,
+    host: &Host,
+    mut booting: Option<Child>,
+    at_once: usize,
+) -> Result<(), LabError> {
+    let patience = BOOT + BOOT_BESIDE * u32::try_from(at_once).unwrap_or(u32::MAX);
     let address = host.address.to_string();
     let scan = format!("ssh-keyscan -T 2 -t ed25519 {address} 2>/dev/null | grep -q .");
     let words = ["ip", "netns", "exec", &namespace(WORKSTATION), "sh", "-c", &scan];
     let (what, log) = (format!("the answer of {}'s sshd", host.name), console(home, host));
     let mut dead = false;
-    process::wait_for(&what, Duration::from_secs(60), &log, || {
+    process::wait_for(&what, patience, &log, || {
         dead = booting.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)));
         dead || run(&words).is_ok()
     })?;

@@ -30,6 +30,16 @@ pub enum LabError {
         /// What the documentation network has room for.
         most: u8,
     },
+    /// The machine does not let so many systemds watch files; those that may not hang while they boot.
+    #[error("{hosts} hosts need {needed} inotify instances, and this machine allows {allowed}")]
+    TooFewInstances {
+        /// How many hosts are to boot.
+        hosts: usize,
+        /// What they take.
+        needed: usize,
+        /// `fs.inotify.max_user_instances`.
+        allowed: usize,
+    },
     /// The lab is up, but not as asked.
     #[error("the lab is already up, with {found}; asked for: {wanted}")]
     UpDifferently {
@@ -137,6 +147,10 @@ impl LabError {
             Self::NotRoot => Some("run it with sudo".into()),
             Self::MissingProgram { package, .. } => Some(format!("apt-get install {package}")),
             Self::NoAptSource { .. } => Some("the lab builds its hosts from the machine's own Debian".into()),
+            Self::TooFewInstances { needed, .. } => {
+                // Whatever else root runs takes some, too.
+                Some(format!("sysctl -w fs.inotify.max_user_instances={}", needed * 2))
+            }
             Self::UpDifferently { .. } => Some("run `ocp2 lab down` first".into()),
             Self::NotUp | Self::HostOff { .. } => Some("run `ocp2 lab up`".into()),
             Self::Inside => Some("run it outside, not by `ocp2 lab exec`".into()),

@@ -27,7 +27,7 @@ pub const PRIVATE_NIC: &str = "ens35f0";
 /// A second port on which every host's sshd listens.
 pub const SECOND_SSH_PORT: u16 = 2222;
 /// Most hosts the lab makes.
-pub const MOST_HOSTS: u8 = 20;
+pub const MOST_HOSTS: u8 = 32;
 
 /// One bare-metal host of the lab.
 #[derive(Debug, Clone, PartialEq, Eq)]

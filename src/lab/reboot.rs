@@ -29,5 +29,5 @@ pub fn reboot(
     progress(&format!("switching {name} on"));
     let foundation = Foundation { root: record.root, packages: record.packages, wiring: record.wiring };
     let booting = container::power_on(home, &host, &foundation)?;
-    container::await_ready(home, &host, Some(booting))
+    container::await_ready(home, &host, Some(booting), 1)
 }

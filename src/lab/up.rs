@@ -77,6 +77,7 @@ fn prepare(
     bare: bool,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Record, LabError> {
+    container::check_room(hosts.len())?;
     for dir in [&home.cache, &home.state] {
         fs::create_dir_all(dir).map_err(LabError::file("write", dir))?;
     }
@@ -130,11 +131,11 @@ fn boot(
         Foundation { root: record.root.clone(), packages: record.packages.clone(), wiring: record.wiring };
     let one = |host: &Host| {
         if container::is_on(host) {
-            return container::await_ready(home, host, None);
+            return container::await_ready(home, host, None, hosts.len());
         }
         container::install(home, host, hosts, &foundation, &identity)?;
         let booting = container::power_on(home, host, &foundation)?;
-        container::await_ready(home, host, Some(booting))
+        container::await_ready(home, host, Some(booting), hosts.len())
     };
     thread::scope(|scope| {
         let boots: Vec<_> = hosts.iter().map(|host| scope.spawn(|| one(host))).collect();

@@ -44,7 +44,7 @@ def main():
     parser.add_argument("--ocp2", required=True)
     parser.add_argument("--lab", required=True, help="folder of the lab's files")
     parser.add_argument("--work", required=True, help="folder for inventories")
-    parser.add_argument("--counts", type=lambda text: [int(one) for one in text.split(",")], default=[2, 4, 8, 16])
+    parser.add_argument("--counts", type=lambda text: [int(one) for one in text.split(",")], default=[2, 4, 8, 16, 32])
     options = parser.parse_args()
     lab = Lab(options.ocp2, options.lab, options.work, [f"bm{n}" for n in range(1, max(options.counts) + 1)])
     lab.prepare()

@@ -97,9 +97,23 @@ impl UnderWay {
     }
 
     /// Presses Ctrl-C.
-    fn interrupt(&self) {
+    pub fn interrupt(&self) {
+        self.signal("-INT");
+    }
+
+    /// Lets it do nothing more, so that what is done meanwhile happens at this moment of it.
+    pub fn hold(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success(), "kill {name} {pid}");
     }
 
     pub fn end(mut self) -> Run {
@@ -179,12 +193,14 @@ fn a_run_that_is_killed_among_the_vms_makes_none_of_them_twice() {
     stage.ocp2(&["down", "--yes", &inventory]).succeeds();
 }
 
-/// Disturbs a run once it says `text`; the run ends as it is to, and the next one carries on.
-fn disturbed(text: &str, disturb: impl Fn(&Stage), ends: impl Fn(Run), when: &str) {
+/// Holds a run once it says `text` and disturbs it, which lets it go on; it ends as it is to, and the next
+/// one carries on.
+fn disturbed(text: &str, disturb: impl Fn(&Stage, &UnderWay), ends: impl Fn(Run), when: &str) {
     let stage = stage();
     let (inventory, undisturbed) = undisturbed(&stage);
     let run = UnderWay::until(&stage, &inventory, text);
-    disturb(&stage);
+    run.hold();
+    disturb(&stage, &run);
     ends(run.end());
     undisturbed.carries_on(&stage, &inventory, when);
     undisturbed.ends(&stage, &inventory);
@@ -192,8 +208,9 @@ fn disturbed(text: &str, disturb: impl Fn(&Stage), ends: impl Fn(Run), when: &st
 
 #[test]
 fn a_network_that_is_gone_for_20_s_is_sat_out() {
-    let gone = |stage: &Stage| {
+    let gone = |stage: &Stage, run: &UnderWay| {
         cable(stage, "bm2", false);
+        run.resume();
         thread::sleep(Duration::from_secs(20));
         cable(stage, "bm2", true);
     };
@@ -203,14 +220,20 @@ fn a_network_that_is_gone_for_20_s_is_sat_out() {
 #[test]
 fn a_connection_that_is_cut_is_named_and_the_next_run_carries_on() {
     let sessions = "ss -Htnp state established sport = 22 | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u";
-    let cut = |stage: &Stage| drop(stage.at("bm1", &format!("kill -9 $({sessions})")).succeeds());
+    let cut = |stage: &Stage, run: &UnderWay| {
+        stage.at("bm1", &format!("kill -9 $({sessions})")).succeeds();
+        run.resume();
+    };
     let named = |run: Run| drop(run.ends(4).says("bm1: the connection was lost"));
     disturbed("names  ", cut, named, "after the connection was cut");
 }
 
 #[test]
 fn a_host_that_loses_its_power_is_carried_on_with() {
-    let unplugged = |stage: &Stage| stage.power_cycle("bm2");
+    let unplugged = |stage: &Stage, run: &UnderWay| {
+        stage.power_cycle("bm2");
+        run.resume();
+    };
     disturbed("names  ", unplugged, |run| drop(run.ends(4).says("bm2: ")), "after the power cut");
 }
 

@@ -1,8 +1,11 @@
 //! What cannot work ends at once, with the reason, the fix and its exit code, and nothing half done.
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
-use crate::stage::{lab, stage};
+use crate::{
+    interruption::UnderWay,
+    stage::{eventually, lab, stage},
+};
 
 #[test]
 fn a_changed_host_key_is_refused() {
@@ -114,21 +117,12 @@ RULES";
 fn after_ctrl_c_the_next_run_carries_on() {
     let stage = stage();
     let inventory = stage.beside("third", 3, &[]);
-    let mut child = stage.start(&["up", "--until", "balancer", &inventory]);
-    // As soon as the first phase is under way.
-    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    while !said.contains("bridge br-third") {
-        assert_ne!(std::io::BufRead::read_line(&mut lines, &mut said).unwrap(), 0, "{said}");
-    }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    std::io::Read::read_to_string(&mut lines, &mut said).unwrap();
-    let status = child.wait().unwrap();
-    assert_eq!(status.code(), Some(130), "{said}");
-    assert!(said.contains("carries on"), "{said}");
+    let run = UnderWay::until(&stage, &inventory, "bridge br-third");
+    run.interrupt();
+    run.end().ends(130).says("carries on");
 
-    std::thread::sleep(Duration::from_millis(200));
-    stage.ocp2(&["up", "--until", "balancer", &inventory]).succeeds();
+    // The hosts hear of its end a moment later.
+    eventually(Duration::from_secs(30), || stage.ocp2(&["up", "--until", "balancer", &inventory]));
     let again = stage.ocp2(&["up", "--until", "balancer", "-o", "json", &inventory]).succeeds().json();
     assert_eq!(again["changed"], 0, "{again}");
     stage.ocp2(&["down", "--yes", &inventory]).succeeds();
@@ -138,22 +132,12 @@ fn after_ctrl_c_the_next_run_carries_on() {
 fn of_two_runs_at_once_one_works_and_the_other_says_who_does() {
     let stage = stage();
     let inventory = stage.beside("fourth", 4, &[]);
-    let mut first = stage.start(&["up", "--until", "balancer", &inventory]);
-    let mut lines = std::io::BufReader::new(first.stderr.take().unwrap());
-    let mut said = String::new();
-    while !said.contains("bridge br-fourth") {
-        assert_ne!(std::io::BufRead::read_line(&mut lines, &mut said).unwrap(), 0, "{said}");
-    }
-    // Held in the middle of it, however slow the second one begins.
-    let id = first.id().to_string();
-    let signal = |name: &str| {
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success(), "kill {name} {id}");
-    };
-    signal("-STOP");
+    let first = UnderWay::until(&stage, &inventory, "bridge br-fourth");
+    // Held in the middle of it, however late the second one begins.
+    first.hold();
     let second = stage.ocp2(&["up", "--until", "balancer", &inventory]);
-    signal("-CONT");
-    std::io::Read::read_to_string(&mut lines, &mut said).unwrap();
-    assert_eq!(first.wait().unwrap().code(), Some(0), "{said}");
+    first.resume();
+    first.end().succeeds();
     second.ends(1).says("another ocp2 works on this cluster").says("since 20");
     stage.ocp2(&["down", "--yes", &inventory]).succeeds();
 }
