@@ -9,7 +9,7 @@ use crate::{
         machines::{ignition_path, image_path},
     },
     cluster::Cluster,
-    resource::{Action, Change, Detail, Facts},
+    resource::{Change, Detail, Facts},
 };
 
 /// What a host remembers of the boot image it has; kept beside it, as JSON.
@@ -103,13 +103,7 @@ pub fn frozen_inputs(cluster: &Cluster, inputs: &str, first: &Facts) -> Change {
     };
     let advice = "the cluster was made from the old ones, and this is never applied: change them back, \
                   or start over with `ocp2 down` and `ocp2 up`";
-    Change {
-        resource: "installer inputs".into(),
-        summary: summary.to_owned(),
-        details,
-        action: Action::Manual(advice.into()),
-        undo: None,
-    }
+    Change::manual("installer inputs".into(), summary, advice.into()).because(details)
 }
 
 /// Lists the hosts that have not what the first one has, or not all of their VMs' ignition;

@@ -227,7 +227,7 @@ impl Fleet {
         let (cluster, sink) = (&self.cluster, &self.sink);
         let applying = self.members.iter_mut().zip(changes).filter(|(_, changes)| !changes.is_empty());
         let outcomes = join_all(applying.map(|(member, changes)| async move {
-            member.stale = member.stale.max(changes.iter().map(Change::touches).max());
+            member.stale = member.stale.max(changes.iter().map(|change| change.touches).max());
             let host = member.session.name().to_owned();
             sink(Event::Applying { host, changes: changes.len() });
             let Member { session, hypervisor, .. } = member;

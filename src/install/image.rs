@@ -140,15 +140,15 @@ async fn bring_up(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs, iso: &s
     let mut hosts: Vec<usize> = (1..fleet.members().len()).filter(lacks).collect();
     let Uploaded { digest: Digest { sha256, size }, relayed } =
         send(fleet, cluster, iso, &inputs.digest, &hosts).await?;
-    apply_on(fleet, as_shown(&place, inputs)).await?;
     // Where the others do not have it, the next run brings it from the first host.
     if relayed.is_err() {
         hosts.clear();
     }
     let record = ImageRecord { sha256, size, inputs: inputs.digest.clone(), ignited: None };
     let mut changes = vec![Vec::new(); fleet.members().len()];
+    changes[0] = as_shown(&place, inputs);
     for &host in [0].iter().chain(&hosts) {
-        changes[host] = File::new(place.image(), record.text()).changes(&Facts::default());
+        changes[host].extend(File::new(place.image(), record.text()).changes(&Facts::default()));
     }
     fleet.apply(changes).await?;
     relayed?;

@@ -5,7 +5,7 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::{
     address::Mac,
     command::{Command, Script},
-    resource::{Change, Conflict, Detail, Facts, LinkSeen, link},
+    resource::{Change, Conflict, Detail, Facts, LinkSeen, Scope, link},
 };
 
 /// A bridge with one IPv4 address.
@@ -39,7 +39,7 @@ impl Bridge {
             return Err(conflict);
         }
         let Some(seen) = seen else {
-            return Ok(vec![Change::shell(self.id(), "create", self.script())]);
+            return Ok(vec![Change::shell(self.id(), "create", self.script()).within(Scope::Ours)]);
         };
         let differences = self.differences(seen);
         if differences.is_empty() {
@@ -57,7 +57,7 @@ impl Bridge {
             ]))
         });
         let script = removed.line(self.script().source().trim_end());
-        Ok(vec![Change::shell(self.id(), &summary, script).because(differences)])
+        Ok(vec![Change::shell(self.id(), &summary, script).within(Scope::Ours).because(differences)])
     }
 
     /// Returns the source that makes or mends the bridge; it may run any number of times.

@@ -18,6 +18,8 @@ pub struct Change {
     pub details: Vec<Detail>,
     /// How it is done.
     pub action: Action,
+    /// How much of the host has to be asked again after it.
+    pub touches: Scope,
     /// For a change that could cut the way in: bash source that puts back what was there before.
     pub undo: Option<Script>,
 }
@@ -53,40 +55,35 @@ pub enum Action {
     Manual(String),
 }
 
-/// How the names of resources begin whose changes touch nothing but what [`Scope::Ours`] asks.
-const OURS: [&str; 8] =
-    ["bridge ", "entries in ", "file ", "nftables table ", "peer ", "setting ", "unit ocp2-", "vxlan "];
-
 impl Change {
     /// Makes a change carried out by shell source.
     #[must_use]
     pub fn shell(resource: String, summary: &str, script: Script) -> Self {
-        Self {
-            resource,
-            summary: summary.to_owned(),
-            details: Vec::new(),
-            action: Action::Shell(script),
-            undo: None,
-        }
+        Self::new(resource, summary, Action::Shell(script))
     }
 
     /// Makes a change carried out by libvirt.
     #[must_use]
     pub fn hypervisor(resource: String, summary: &str, call: hypervisor::Call) -> Self {
-        Self {
-            resource,
-            summary: summary.to_owned(),
-            details: Vec::new(),
-            action: Action::Hypervisor(call),
-            undo: None,
-        }
+        Self::new(resource, summary, Action::Hypervisor(call))
     }
 
-    /// Returns how much of the host has to be asked again after it.
+    /// Makes a change that is left to the user.
     #[must_use]
-    pub fn touches(&self) -> Scope {
-        let ours = OURS.iter().any(|kind| self.resource.starts_with(kind));
-        if ours && matches!(self.action, Action::Shell(_)) { Scope::Ours } else { Scope::Whole }
+    pub fn manual(resource: String, summary: &str, advice: String) -> Self {
+        Self::new(resource, summary, Action::Manual(advice))
+    }
+
+    fn new(resource: String, summary: &str, action: Action) -> Self {
+        let (summary, details) = (summary.to_owned(), Vec::new());
+        Self { resource, summary, details, action, touches: Scope::Whole, undo: None }
+    }
+
+    /// Says that it touches nothing but what a look of this scope asks.
+    #[must_use]
+    pub fn within(mut self, scope: Scope) -> Self {
+        self.touches = scope;
+        self
     }
 
     /// Adds the differences that are the reason for the change.

@@ -126,7 +126,7 @@ impl Domain {
         let advice = format!("`ocp2 vms restart {node}` powers it off and on again");
         let summary = format!("waits for a power-off: {words}");
         let resource = format!("domain {}", self.name);
-        Change { resource, summary, details: pending, action: Action::Manual(advice), undo: None }
+        Change::manual(resource, &summary, advice).because(pending)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     command::{Script, quote},
-    resource::{Change, Detail, Facts, Questions, sha256},
+    resource::{Change, Detail, Facts, Questions, Scope, sha256},
 };
 
 /// Entries that carry the cluster's name in a firewall that others rule.
@@ -35,18 +35,22 @@ impl Entries {
     pub fn changes(&self, facts: &Facts) -> Vec<Change> {
         let resource = format!("entries in {}", self.firewall);
         let Some(listing) = facts.entries.get(&self.firewall) else {
-            return vec![Change::shell(resource, "add", self.script())];
+            return vec![Change::shell(resource, "add", self.script()).within(Scope::Ours)];
         };
         let (digest, kept) =
             facts.text(&self.kept).and_then(|text| text.split_once('\n')).unwrap_or_default();
         if digest != self.digest_line() {
-            return vec![Change::shell(resource, "make anew", self.script())];
+            return vec![Change::shell(resource, "make anew", self.script()).within(Scope::Ours)];
         }
         if kept.trim() == listing.trim() {
             return Vec::new();
         }
         let diff = Detail::diff(&self.firewall, listing, kept);
-        vec![Change::shell(resource, "mend what was changed by hand", self.script()).because(vec![diff])]
+        vec![
+            Change::shell(resource, "mend what was changed by hand", self.script())
+                .within(Scope::Ours)
+                .because(vec![diff]),
+        ]
     }
 
     /// Returns the source that makes the entries and keeps how they read.

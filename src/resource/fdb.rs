@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Facts},
+    resource::{Change, Facts, Scope},
 };
 
 /// The peers of a VXLAN link: flooded frames go to each of them.
@@ -62,8 +62,10 @@ impl Peers {
         let resource = |peer: &IpAddr| format!("peer {peer} of {}", self.device);
         let missing = self.peers.iter().filter(|peer| !seen.contains(peer));
         let surplus = seen.iter().filter(|peer| !self.peers.contains(peer));
-        let add = missing.map(|peer| Change::shell(resource(peer), "add", self.adding(*peer)));
-        let remove = surplus.map(|peer| Change::shell(resource(peer), "remove", self.removing(*peer)));
+        let add =
+            missing.map(|peer| Change::shell(resource(peer), "add", self.adding(*peer)).within(Scope::Ours));
+        let remove = surplus
+            .map(|peer| Change::shell(resource(peer), "remove", self.removing(*peer)).within(Scope::Ours));
         add.chain(remove).collect()
     }
 

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Detail, Facts, Questions},
+    resource::{Change, Detail, Facts, Questions, Scope},
     secret::Secret,
 };
 
@@ -105,7 +105,7 @@ impl File {
         let resource = format!("file {}", self.path);
         let Some(seen) = facts.files.get(&self.path) else {
             let undo = self.guarded.then(|| Script::new().line(Command::new("rm").args(["-f", &self.path])));
-            let create = Change::shell(resource, "create", self.script());
+            let create = Change::shell(resource, "create", self.script()).within(Scope::Ours);
             return vec![create.because(vec![self.diff("")]).undone_by(undo)];
         };
         let mut differences = Vec::new();
@@ -124,7 +124,12 @@ impl File {
             let old = Self { content: text.clone(), mode: seen.mode, check: None, ..self.clone() };
             old.script()
         });
-        vec![Change::shell(resource, &summary, self.script()).because(differences).undone_by(old)]
+        vec![
+            Change::shell(resource, &summary, self.script())
+                .within(Scope::Ours)
+                .because(differences)
+                .undone_by(old),
+        ]
     }
 
     fn diff(&self, seen: &str) -> Detail {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Detail, Facts, File, Questions},
+    resource::{Change, Detail, Facts, File, Questions, Scope},
     secret::Secret,
 };
 
@@ -35,7 +35,9 @@ impl NftTable {
     pub fn changes(&self, facts: &Facts) -> Vec<Change> {
         let load = |summary: &str| {
             let resource = format!("nftables table inet {}", self.name);
-            Change::shell(resource, summary, self.script()).undone_by(Some(self.undo(facts)))
+            Change::shell(resource, summary, self.script())
+                .within(Scope::Ours)
+                .undone_by(Some(self.undo(facts)))
         };
         let Some(listing) = facts.nft_tables.get(&self.name) else {
             return vec![load("load")];

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Script, quote},
-    resource::{Change, Detail, Facts, Questions},
+    resource::{Change, Detail, Facts, Questions, Scope},
 };
 
 /// A kernel setting (sysctl) at runtime; what makes it last is a [`super::File`] in sysctl.d.
@@ -32,6 +32,7 @@ impl Setting {
         let summary = format!("{shown} → {}", self.value);
         vec![
             Change::shell(format!("setting {}", self.name), &summary, self.script())
+                .within(Scope::Ours)
                 .because(vec![difference])
                 .undone_by(self.undo(seen)),
         ]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Detail, Facts, File, Questions},
+    resource::{Change, Detail, Facts, File, Questions, Scope},
 };
 
 /// A unit, enabled and running what is wanted.
@@ -147,7 +147,11 @@ impl Unit {
             return Vec::new();
         }
         let summary = differences.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
-        vec![Change::shell(format!("unit {}", self.name), &summary, script).because(differences)]
+        // Units that are not ours may start whatever they like.
+        let scope = if self.before.is_none() { Scope::Ours } else { Scope::Whole };
+        vec![
+            Change::shell(format!("unit {}", self.name), &summary, script).within(scope).because(differences),
+        ]
     }
 
     /// Tells whether it runs by other files than it is to be started with.

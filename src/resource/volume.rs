@@ -2,7 +2,7 @@
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Action, Change, Detail, Facts, Questions, hypervisor::Call},
+    resource::{Change, Detail, Facts, Questions, hypervisor::Call},
 };
 
 /// A volume in a pool; once there it is never emptied, only grown.
@@ -57,8 +57,7 @@ impl Volume {
         if capacity > self.capacity {
             let advice =
                 "a disk is never shrunk: give the size it has in the inventory, or delete the VM first";
-            let action = Action::Manual(advice.into());
-            return vec![Change { resource, summary, details: vec![difference], action, undo: None }];
+            return vec![Change::manual(resource, &summary, advice.into()).because(vec![difference])];
         }
         let call = Call::GrowVolume {
             pool: self.pool.clone(),

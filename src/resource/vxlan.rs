@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::{
     address::Mac,
     command::{Command, Script},
-    resource::{Change, Conflict, Detail, Facts, LinkSeen, link},
+    resource::{Change, Conflict, Detail, Facts, LinkSeen, Scope, link},
 };
 
 /// A VXLAN link in a bridge (RFC 7348).
@@ -53,7 +53,7 @@ impl Vxlan {
             });
         }
         let Some(seen) = facts.link(&self.name) else {
-            return Ok(vec![Change::shell(self.id(), "create", self.script())]);
+            return Ok(vec![Change::shell(self.id(), "create", self.script()).within(Scope::Ours)]);
         };
         seen.must_be(&self.alias, &self.id())?;
         let fixed = self.unchangeable(seen);
@@ -69,7 +69,7 @@ impl Vxlan {
         }
         let summary = differences.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
         let script = script.line(self.script().source().trim_end());
-        Ok(vec![Change::shell(self.id(), &summary, script).because(differences)])
+        Ok(vec![Change::shell(self.id(), &summary, script).within(Scope::Ours).because(differences)])
     }
 
     /// Returns the source that makes or mends the link; it may run any number of times.

@@ -84,13 +84,11 @@ pub async fn relay(
     stops: &[Stop<'_>],
     progress: impl Fn(usize, u64),
 ) -> Result<(), Error> {
-    let mut row = Row::form(parcel, stops, &Origin::There(sha256)).await?;
-    let relayed = match row.travel(&progress).await {
-        Ok(()) => row.settle(&Digest { sha256: sha256.to_owned(), size: parcel.size }).await,
-        Err(error) => Err(error),
-    };
+    let mut row = Row::new(parcel);
+    row.carry(stops, &Origin::There(sha256), &progress).await?;
+    let settled = row.settle(&Digest { sha256: sha256.to_owned(), size: parcel.size }).await;
     row.end().await;
-    relayed
+    settled
 }
 
 /// Sends a file up to the first stop, which gives it on to the others while it arrives.
@@ -113,26 +111,17 @@ pub async fn relay_upload(
     }
     let mut upload = Upload::begin(first, (parcel.path, parcel.mode, parcel.size), Check::Later).await?;
     let origin = Origin::Growing { reach: upload.reach(), holes };
-    let (mut row, formed) = match Row::form(parcel, stops, &origin).await {
-        Ok(row) => (row, Ok(())),
-        Err(error) => (Row::empty(parcel), Err(error)),
-    };
-    let (sent, travelled) = {
+    let mut row = Row::new(parcel);
+    let (sent, carried) = {
         let sending = upload.send(from, |bytes| progress(0, bytes));
-        let travelling = async {
-            let travelled = row.travel(&progress).await;
-            if travelled.is_err() {
-                row.end().await;
-            }
-            travelled
-        };
-        tokio::pin!(sending, travelling);
+        let carrying = row.carry(stops, &origin, &progress);
+        tokio::pin!(sending, carrying);
         tokio::select! {
             sent = &mut sending => match sent {
-                Ok(digest) => (Ok(digest), travelling.await),
+                Ok(digest) => (Ok(digest), carrying.await),
                 Err(error) => (Err(error), Ok(())),
             },
-            travelled = &mut travelling => (sending.await, travelled),
+            carried = &mut carrying => (sending.await, carried),
         }
     };
     let digest = match sent {
@@ -142,15 +131,18 @@ pub async fn relay_upload(
             return Err(error);
         }
     };
-    let relayed = match formed.and(travelled) {
+    let relayed = match carried {
         Ok(()) => row.settle(&digest).await,
         Err(error) => Err(error),
     };
     let is_proved = relayed.is_ok() && row.proves_the_first();
-    row.end().await;
-    if !is_proved {
-        upload.check(&digest).await?;
-    }
-    upload.keep().await?;
+    let keeping = async {
+        if !is_proved {
+            upload.check(&digest).await?;
+        }
+        upload.keep().await
+    };
+    let (kept, ()) = tokio::join!(keeping, row.end());
+    kept?;
     Ok(Uploaded { digest, relayed })
 }

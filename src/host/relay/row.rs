@@ -42,45 +42,57 @@ struct Giver {
 }
 
 impl<'a> Row<'a> {
-    /// Makes a row in which nothing travels.
-    pub fn empty(parcel: &'a Parcel<'a>) -> Self {
+    /// Makes a row without stops.
+    pub fn new(parcel: &'a Parcel<'a>) -> Self {
         Self { parcel, places: Vec::new() }
     }
 
     /// Starts all stops, and ends those that have the file already.
-    pub async fn form(
-        parcel: &'a Parcel<'a>,
-        stops: &[Stop<'a>],
-        origin: &Origin<'_>,
-    ) -> Result<Self, Error> {
+    async fn form(&mut self, stops: &[Stop<'a>], origin: &Origin<'_>) -> Result<(), Error> {
+        let parcel = self.parcel;
         let starting =
             stops.iter().enumerate().map(|(at, stop)| start(parcel, stops, *stop, origin, at == 0));
-        let mut row = Self::empty(parcel);
         let (mut idle, mut failure) = (Vec::new(), None);
         for (at, started) in join_all(starting).await.into_iter().enumerate() {
             match started {
                 Ok(running) if at > 0 && running.has == Has::All => idle.push(running),
-                Ok(running) => row.places.push(Place { running, at, offset: parcel.size, arrived: None }),
+                Ok(running) => self.places.push(Place { running, at, offset: parcel.size, arrived: None }),
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
         join_all(idle.into_iter().map(|running| end(running.process))).await;
         if let Some(error) = failure {
-            row.end().await;
             return Err(error);
         }
         // Nobody can give what it does not have: along the row, each keeps at most what the one before has.
-        for place in 1..row.places.len() {
-            if let Has::Some(bytes) = row.places[place].running.has {
-                let least = bytes.min(row.places[place - 1].offset);
-                row.places[place].offset = least.min(parcel.size.saturating_sub(1)) / BLOCK * BLOCK;
+        for place in 1..self.places.len() {
+            if let Has::Some(bytes) = self.places[place].running.has {
+                let least = bytes.min(self.places[place - 1].offset);
+                self.places[place].offset = least.min(parcel.size.saturating_sub(1)) / BLOCK * BLOCK;
             }
         }
-        Ok(row)
+        Ok(())
     }
 
-    /// Lets the file travel until all have it; `progress` hears which stop has how many bytes.
-    pub async fn travel(&mut self, progress: &impl Fn(usize, u64)) -> Result<(), Error> {
+    /// Forms the row and lets the file travel until all have it; `progress` hears which stop has how many
+    /// bytes. Where that fails, the stops have cleared up.
+    pub async fn carry(
+        &mut self,
+        stops: &[Stop<'a>],
+        origin: &Origin<'_>,
+        progress: &impl Fn(usize, u64),
+    ) -> Result<(), Error> {
+        let carried = match self.form(stops, origin).await {
+            Ok(()) => self.travel(progress).await,
+            Err(error) => Err(error),
+        };
+        if carried.is_err() {
+            self.end().await;
+        }
+        carried
+    }
+
+    async fn travel(&mut self, progress: &impl Fn(usize, u64)) -> Result<(), Error> {
         if self.places.len() < 2 {
             return Ok(());
         }

@@ -183,7 +183,7 @@ fn check(path: &Path) {
     let facts = case.facts(&resource);
     match (resource.changes(&facts), &case.changes, &case.conflict) {
         (Ok(changes), Some(expected), None) => {
-            for change in changes.iter().filter(|change| change.touches() == Scope::Ours) {
+            for change in changes.iter().filter(|change| change.touches == Scope::Ours) {
                 is_seen_by_a_look_at_ours(&resource, change);
             }
             let lines: Vec<String> =
