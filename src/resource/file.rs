@@ -143,9 +143,8 @@ impl File {
     fn script(&self) -> Script {
         let new = format!("{}.ocp2-new", self.path);
         let folder = self.path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-        let mut script = Script::new()
-            .line(format_args!("[ -d {0} ] || install -d -m 755 {0}", quote(folder)))
-            .feed(
+        let mut script =
+            Script::new().line(format_args!("[ -d {0} ] || install -d -m 755 {0}", quote(folder))).feed(
                 &Secret::new(self.content.clone()),
                 &Command::new("install")
                     .args(["-T", "-o", "root", "-g", "root", "-m"])
