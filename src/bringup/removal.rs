@@ -84,16 +84,21 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
     for path in untold.filter(|_| !removal.keep_volumes) {
         changes.push(delete_disk(place, facts, path));
     }
-    for path in facts.listing.keys().filter(|path| is_artefact(cluster, path)) {
+    let artefacts: Vec<&String> = facts.listing.keys().filter(|path| is_artefact(cluster, path)).collect();
+    for path in &artefacts {
         let script = Script::new().line(Command::new("rm").args(["-f", path]));
         changes.push(Change::shell(format!("file {path}"), "delete", script));
     }
-    if let Some(pool) = seen.and_then(|seen| seen.pools.iter().find(|pool| pool.name == name)) {
+    let pool = seen.and_then(|seen| seen.pools.iter().find(|pool| pool.name == name));
+    if let Some(pool) = pool {
         let step = |summary: &str, call| Change::hypervisor(format!("pool {name}"), summary, call);
         if pool.active {
             changes.push(step("stop", Call::StopPool { pool: name.clone() }));
         }
         changes.push(step("undefine", Call::UndefinePool { pool: name.clone() }));
+    }
+    // A run that ended before the VMs has made the folder for the image alone.
+    if pool.is_some() || !artefacts.is_empty() {
         let script = Script::new().line(format_args!("rmdir {} 2>/dev/null || true", quote(&folder)));
         changes.push(Change::shell(format!("folder {folder}"), "delete if empty", script));
     }
@@ -104,6 +109,10 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
 fn is_artefact(cluster: &Cluster, path: &str) -> bool {
     let ours = format!("{}/{}-", cluster.machines.pool.display(), cluster.name);
     path.strip_prefix(&ours).is_some_and(|name| {
+        if let Some(way) = name.strip_prefix("agent.iso.") {
+            // On its way: `part`, `part.0`, `TAG.part`.
+            return way.split('.').any(|word| matches!(word, "part" | "new"));
+        }
         let whole = ["part", "new"].iter().find_map(|half| name.strip_suffix(half)?.strip_suffix('.'));
         let is_half = whole.is_some();
         let whole = whole.unwrap_or(name);

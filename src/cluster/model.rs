@@ -248,6 +248,17 @@ pub enum Method {
     Iso(String),
 }
 
+impl Method {
+    /// Returns the path of an ISO that goes up from the workstation.
+    #[must_use]
+    pub fn own_iso(&self) -> Option<&str> {
+        match self {
+            Self::Iso(place) if !place.contains("://") => Some(place),
+            Self::Agent | Self::Upi(_) | Self::Iso(_) => None,
+        }
+    }
+}
+
 impl Cluster {
     /// Returns `NAME.BASEDOMAIN`.
     #[must_use]

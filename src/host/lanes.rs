@@ -102,7 +102,8 @@ pub(super) fn marks(to: &str) -> impl Iterator<Item = String> {
     (0..LANES).map(move |index| format!("{part}.{index}"))
 }
 
-fn quoted_marks(to: &str) -> String {
+/// Returns them as shell words.
+pub(super) fn quoted_marks(to: &str) -> String {
     marks(to).map(|mark| quote(&mark)).collect::<Vec<_>>().join(" ")
 }
 

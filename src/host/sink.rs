@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    Error, Session,
+    Error, Session, lanes,
     pipe::{Lines, Pipe},
     preamble,
     transfer::{FOLLOW, HASH, parse},
@@ -94,13 +94,14 @@ impl Sink {
 
 /// Writes stdin to the part of `to`, then says its size and, where it is to be checked there, its SHA-256.
 ///
-/// What is hashed is what has been written. A fresh file, for `conv=sparse` leaves what is under its
+/// What is hashed is what has been written. Nothing of an upload that was killed stays, over however many
+/// connections it went. A fresh file, for `conv=sparse` leaves what is under its
 /// holes. Blocks of 1 MiB took three times as long as those of 64 KiB, what a pipe holds. It is not
 /// waited for until all is on the disk, which takes as long again: a host that loses its power before
 /// has a file that is too short, or none.
 fn receive((to, mode, size): (&str, &str, u64), check: Check) -> String {
     let part = quote(&part(to));
-    let mode = quote(mode);
+    let (mode, marks) = (quote(mode), lanes::quoted_marks(to));
     let sum = match check {
         Check::Here => format!("follow {part} 0 {size} $writer | hash"),
         Check::Later => ":".to_owned(),
@@ -109,9 +110,7 @@ fn receive((to, mode, size): (&str, &str, u64), check: Check) -> String {
         "set -eu -o pipefail\n\
          {HASH}\n\
          {FOLLOW}\n\
-         trap 'status=$?; if [ $status != 0 ]; then rm -f -- \"$part\"; fi' EXIT\n\
-         part={part}\n\
-         rm -f -- {part}\n\
+         rm -f -- {part} {marks}\n\
          (umask 077; : > {part})\n\
          chmod -- {mode} {part}\n\
          echo ready\n\

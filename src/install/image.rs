@@ -107,6 +107,9 @@ async fn get_installer(
 
 /// Makes or gets the image; returns how many hosts have it then that had not.
 async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<usize, Error> {
+    if let Some(iso) = cluster.install.method.own_iso() {
+        return bring_up(fleet, cluster, inputs, iso).await;
+    }
     let place = Place::of(cluster);
     let changes = match (&cluster.install.method, &inputs.install_config, &inputs.agent_config) {
         (Method::Agent, Some(install_config), Some(agent_config)) => {
@@ -117,10 +120,9 @@ async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<u
             Box::pin(upi::make(fleet, cluster, image.as_ref(), install_config)).await?;
             Vec::new()
         }
-        (Method::Iso(iso), ..) if iso.contains("://") => {
+        (Method::Iso(iso), ..) => {
             vec![Change::shell("boot image".into(), &format!("get {iso}"), downloading(cluster, &place, iso))]
         }
-        (Method::Iso(iso), ..) => return bring_up(fleet, cluster, inputs, iso).await,
         (Method::Agent | Method::Upi(_), ..) => Vec::new(),
     };
     apply_on(fleet, changes).await?;

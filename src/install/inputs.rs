@@ -25,7 +25,7 @@ impl Inputs {
     ) -> Result<Self, Error> {
         if let Method::Iso(place) = &cluster.install.method {
             // Another file at the same place has another size or time, as a rule.
-            let what = if place.contains("://") { place.clone() } else { looks(place)? };
+            let what = cluster.install.method.own_iso().map_or_else(|| Ok(place.clone()), looks)?;
             let (digest, shown) = (sha256(what.as_bytes()), format!("iso: {what}\n"));
             return Ok(Self { install_config: None, agent_config: None, digest, shown });
         }

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use crate::{
     bringup::{ImageRecord, Place, RELAY_PORT, image_path},
-    cluster::{Cluster, Method},
+    cluster::Cluster,
     engine::{Event, Fleet},
     host::{self, Digest, Parcel, Stop, Uploaded, relay, relay_upload},
     install::{
@@ -28,7 +28,7 @@ pub(super) async fn spread(
 ) -> Result<(), Error> {
     let ImageRecord { sha256, size, inputs, .. } = record;
     // What one that was just going up has left on a host is known by its inputs.
-    let tag = if is_sent_up(cluster) { inputs } else { sha256 };
+    let tag = if cluster.install.method.own_iso().is_some() { inputs } else { sha256 };
     let (path, unit) = (image_path(cluster), Place::of(cluster).relay());
     let parcel = parcel(&path, *size, tag, &unit);
     let stops = stops(fleet, cluster, hosts);
@@ -60,11 +60,6 @@ pub(super) async fn send(
     // Blocks of 512 bytes, whatever the file system's are (stat(2)).
     let holes = seen.blocks() * 512 < seen.len();
     Ok(relay_upload(&parcel, file, holes, &stops, progress(fleet, &stops, seen.len())).await?)
-}
-
-/// Tells whether the image comes from the workstation.
-fn is_sent_up(cluster: &Cluster) -> bool {
-    matches!(&cluster.install.method, Method::Iso(place) if !place.contains("://"))
 }
 
 fn parcel<'a>(path: &'a str, size: u64, tag: &'a str, unit: &'a str) -> Parcel<'a> {

@@ -100,7 +100,7 @@ async def connection(client, target, options):
         else:
             seconds = options.delay / 1000
             await asyncio.gather(delayed(client[0], host[1], seconds), delayed(host[0], client[1], seconds))
-    except (ConnectionError, asyncio.IncompleteReadError):
+    except (OSError, asyncio.IncompleteReadError):
         pass  # one side hung up; the other one hears of it below
     finally:
         client[1].close()

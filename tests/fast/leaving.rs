@@ -1,7 +1,7 @@
 //! VMs that left the inventory: who may go, who may not, and what stays.
 
 use ocp2::{
-    bringup::{Leave, kept_disks, leave, leaving, preflight},
+    bringup::{Leave, Removal, kept_disks, leave, leaving, preflight, removal},
     cluster::Cluster,
     resource::{
         Action, Change, Facts,
@@ -109,6 +109,24 @@ fn a_pool_that_does_not_run_keeps_its_disks_all_the_same() {
     }
     let kept: Vec<String> = kept_disks(&cluster, 1, &facts).into_iter().map(|disk| disk.path).collect();
     assert_eq!(kept, ["/var/lib/libvirt/images/ocp/ocp-worker9.img"]);
+}
+
+#[test]
+fn down_takes_an_image_that_is_still_on_its_way() {
+    let cluster = cluster();
+    let mut facts = Facts::default();
+    let image = "/var/lib/libvirt/images/ocp/ocp-agent.iso";
+    let ours = ["", ".part", ".part.3", ".0123456789ab.part"].map(|way| format!("{image}{way}"));
+    let others = [".bak", ".sha256", "o"].map(|way| format!("{image}{way}"));
+    facts.listing.extend(ours.iter().chain(&others).map(|path| (path.clone(), 1)));
+    let changes = removal(&cluster, &facts, Removal::default());
+    let mut deleted: Vec<&str> =
+        changes.iter().filter_map(|change| change.resource.strip_prefix("file ")).collect();
+    deleted.retain(|path| path.starts_with(image));
+    deleted.sort_unstable();
+    let mut expected: Vec<&str> = ours.iter().map(String::as_str).collect();
+    expected.sort_unstable();
+    assert_eq!(deleted, expected);
 }
 
 fn found(facts: &Facts, host: usize) -> Vec<(String, String)> {

@@ -75,10 +75,14 @@ async fn a_transfer_that_was_cut_off_starts_anew() {
     let error = session.upload(half, 24 << 20, &to, "0600", |_| ()).await.unwrap_err();
     assert!(matches!(error, Error::ConnectionLost { .. }), "{error}");
     assert!(!fs::exists(&to).unwrap());
-    fs::write(format!("{to}.part"), "what was left").unwrap();
+    // What was left, here also of a far host's.
+    for left in ["part", "part.0", "part.3"] {
+        fs::write(format!("{to}.{left}"), "what was left").unwrap();
+    }
     let session = session.reconnect().await.unwrap();
     session.upload(&image()[..], image().len() as u64, &to, "0600", |_| ()).await.unwrap();
     assert_eq!(fs::read(&to).unwrap(), image());
+    assert!(!["part", "part.0", "part.3"].iter().any(|left| fs::exists(format!("{to}.{left}")).unwrap()));
 }
 
 #[tokio::test]
