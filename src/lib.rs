@@ -15,7 +15,7 @@
 //! - [`ui`] turns events into bars, plain lines or JSON.
 //! - [`cli`] has one file per command, and the one place that maps errors to exit codes.
 //! - [`lab`] is the rehearsal: real hosts on this one machine, and a stand-in release.
-//! - [`address`], [`command`] and [`secret`] are leaves that any room may use.
+//! - [`address`], [`command`], [`secret`] and [`untrusted`] are leaves that any room may use.
 //!
 //! The core (`inventory`, `cluster`, `resource`, `render`, `bringup`) is pure: no
 //! tokio, no SSH, no libvirt, no clock. `tests/fast/layers.rs` reads the sources and
@@ -24,6 +24,7 @@
 pub mod address;
 pub mod command;
 pub mod secret;
+pub mod untrusted;
 
 pub mod bringup;
 pub mod cli;

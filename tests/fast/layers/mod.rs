@@ -18,26 +18,30 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("address", &[]),
     ("command", LEAVES),
     ("secret", &[]),
+    ("untrusted", &[]),
     ("inventory", LEAVES),
-    ("cluster", &["inventory", "address", "command", "secret"]),
+    ("cluster", &["inventory", "address", "command", "secret", "untrusted"]),
     ("resource", LEAVES),
     ("render", LEAVES),
-    ("bringup", &["cluster", "resource", "render", "address", "command", "secret"]),
-    ("engine", &["resource", "host", "command", "secret"]),
-    ("host", &["resource", "command", "secret"]),
-    ("install", &["bringup", "cluster", "engine", "host", "render", "resource", "command", "secret"]),
-    ("ui", &["engine"]),
+    ("bringup", &["cluster", "resource", "render", "address", "command", "secret", "untrusted"]),
+    ("engine", &["resource", "host", "command", "secret", "untrusted"]),
+    ("host", &["resource", "command", "secret", "untrusted"]),
+    (
+        "install",
+        &["bringup", "cluster", "engine", "host", "render", "resource", "command", "secret", "untrusted"],
+    ),
+    ("ui", &["engine", "untrusted"]),
     ("lab", LEAVES),
     ("cli", &["*"]),
     ("main", &["cli"]),
     ("lib", &["*"]),
 ];
 
-const LEAVES: &[&str] = &["address", "command", "secret"];
+const LEAVES: &[&str] = &["address", "command", "secret", "untrusted"];
 
 /// The rooms that decide and touch nothing.
 const CORE: &[&str] =
-    &["inventory", "cluster", "resource", "render", "bringup", "address", "command", "secret"];
+    &["inventory", "cluster", "resource", "render", "bringup", "address", "command", "secret", "untrusted"];
 
 /// What the core never names: the network, other processes, the environment, the clock.
 const IMPURE: &[&str] = &[
