@@ -15,7 +15,7 @@ use crate::{
         global::{Global, ask},
     },
     cluster::{self, Cluster, Resolved, Underlay},
-    engine::{self, Fleet, Sink},
+    engine::{self, Event, Fleet, Sink},
     host::{Ask, Keyring, Refuse, Target, UnknownKey},
     inventory::{self, Disk, HostSettings, Loaded},
     resource::Resource,
@@ -85,8 +85,15 @@ impl Site {
         let hosts = hosts.filter(|(_, host)| !skipped.contains(&host.name.value));
         let hosts = hosts.map(|(index, host)| Ok((target(host), bringup::questions(&assumed, index)?)));
         let hosts = hosts.collect::<Result<Vec<_>, Failure>>()?;
-        let keyring =
-            if std::io::stdin().is_terminal() { Keyring::new(Terminal) } else { Keyring::new(Refuse) };
+        let warn = {
+            let sink = sink.clone();
+            move |text| sink(Event::Warning { text })
+        };
+        let keyring = if std::io::stdin().is_terminal() {
+            Keyring::new(Terminal, warn)
+        } else {
+            Keyring::new(Refuse, warn)
+        };
         let (fleet, lost) = Fleet::reach(&assumed.name, hosts, &keyring, sink, watch_interrupt()).await;
         Ok((Self { loaded, fleet, assumed, path }, lost))
     }

@@ -80,6 +80,11 @@ pub enum Event {
         /// What the user can do.
         fix: String,
     },
+    /// Something may not be as the user thinks it is; the run goes on.
+    Warning {
+        /// The sentence.
+        text: String,
+    },
     /// Something the user should know, though nothing is wrong.
     Note {
         /// The sentence.

@@ -1,13 +1,13 @@
 //! What only the user can answer, and the memory of the answers.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex as Now, PoisonError},
 };
 
-use russh::keys::PrivateKey;
+use russh::keys::{PrivateKey, PublicKey};
 use tokio::sync::Mutex;
 
 use crate::secret::Secret;
@@ -55,11 +55,22 @@ impl Ask for Refuse {
 /// Share one (it is cheap to clone) between all the connections of a run: a key file that opens
 /// several hosts is unlocked once, for each unlocking costs the user a passphrase and the
 /// machine some 100 ms of bcrypt.
+///
+/// It also remembers which host keys were trusted in this run, wherever they could be written down,
+/// and takes the warnings of all connections to the user, each one once.
 #[derive(Clone)]
 pub struct Keyring(Arc<Inner>);
 
+/// Takes a warning to the user.
+type Warn = dyn Fn(String) + Send + Sync;
+
 struct Inner {
     ask: Box<dyn Ask>,
+    warn: Box<Warn>,
+    /// What was warned of.
+    warned: Now<HashSet<String>>,
+    /// By the name they are recorded under.
+    trusted: Now<HashMap<String, PublicKey>>,
     /// Held while a question is open, so that hosts that connect at once do not ask at once.
     unlocked: Mutex<HashMap<PathBuf, Unlocked>>,
 }
@@ -77,10 +88,33 @@ pub(super) enum Unlocked {
 const ATTEMPTS: usize = 3;
 
 impl Keyring {
-    /// Makes a keyring that asks `ask`.
+    /// Makes a keyring that asks `ask`, and calls `warn` with every new warning.
     #[must_use]
-    pub fn new(ask: impl Ask + 'static) -> Self {
-        Self(Arc::new(Inner { ask: Box::new(ask), unlocked: Mutex::new(HashMap::new()) }))
+    pub fn new(ask: impl Ask + 'static, warn: impl Fn(String) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Inner {
+            ask: Box::new(ask),
+            warn: Box::new(warn),
+            warned: Now::default(),
+            trusted: Now::default(),
+            unlocked: Mutex::default(),
+        }))
+    }
+
+    /// Warns the user, unless that was said before: each reconnection would say it again.
+    pub(super) fn warn(&self, text: String) {
+        if self.0.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone()) {
+            (self.0.warn)(text);
+        }
+    }
+
+    /// Remembers that the key of `name` is trusted, for the rest of the run.
+    pub(super) fn remember(&self, name: &str, key: PublicKey) {
+        self.0.trusted.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), key);
+    }
+
+    /// Returns the key of `name` that was trusted in this run.
+    pub(super) fn trusted(&self, name: &str) -> Option<PublicKey> {
+        self.0.trusted.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// Asks whether to trust a host key.

@@ -41,6 +41,8 @@ pub(super) struct Configuration {
     pub handshake_timeout: Duration,
     pub keepalive: Duration,
     pub keepalive_max: usize,
+    /// What the user should know of it.
+    pub warnings: Vec<String>,
 }
 
 /// How the connection is made.
@@ -107,10 +109,7 @@ impl Configuration {
             Ok(output) => {
                 return Err(wrong(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                tracing::warn!(host = target.name, "there is no `ssh` program: ~/.ssh/config is not read");
-                without_ssh(target)
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => without_ssh(target),
             Err(error) => return Err(wrong(format!("ssh -G: {error}"))),
         };
         let mut this = resolved.map_err(wrong)?;
@@ -177,11 +176,9 @@ fn parse(text: &str) -> Result<Configuration, String> {
     };
     let one = |key: &str| all(key).first().copied().filter(|value| !value.eq_ignore_ascii_case("none"));
     let yes = |key: &str| one(key).is_some_and(|value| matches!(value, "yes" | "true"));
-    for key in ["knownhostscommand", "bindaddress", "bindinterface"] {
-        if let Some(value) = one(key) {
-            tracing::warn!(key, value, "this setting of ~/.ssh/config is not honoured");
-        }
-    }
+    let ignored = ["knownhostscommand", "bindaddress", "bindinterface"].into_iter().filter_map(|key| {
+        one(key).map(|value| format!("`{key} {value}` in the SSH configuration is not honoured"))
+    });
     let tokens = Tokens {
         host: one("host").or(one("hostname")).unwrap_or_default(),
         hostname: one("hostname").ok_or("ssh -G printed no hostname")?,
@@ -227,6 +224,7 @@ fn parse(text: &str) -> Result<Configuration, String> {
         handshake_timeout: seconds("connecttimeout").map_or(HANDSHAKE_TIMEOUT, Duration::from_secs),
         keepalive: seconds("serveraliveinterval").map_or(KEEPALIVE, Duration::from_secs).min(KEEPALIVE),
         keepalive_max: KEEPALIVE_MAX,
+        warnings: ignored.collect(),
     })
 }
 
@@ -241,7 +239,9 @@ fn without_ssh(target: &Target) -> Result<Configuration, String> {
     );
     text.extend(DEFAULT_IDENTITIES.map(|name| format!("identityfile ~/.ssh/{name}\n")));
     text.extend(target.proxy_jump.as_ref().map(|hops| format!("proxyjump {hops}\n")));
-    parse(&text)
+    let mut this = parse(&text)?;
+    this.warnings.push("there is no `ssh` program here, so ~/.ssh/config is not read".to_owned());
+    Ok(this)
 }
 
 /// `IdentityAgent` may be a path, `none`, `SSH_AUTH_SOCK` or the name of a variable.
@@ -276,7 +276,7 @@ mod tests {
             "host foo\nuser me\nhostname real.foo\nport 2222\nidentitiesonly yes\n\
              identityfile /keys/%r@%h\nproxyjump u@j:33,k\nuserknownhostsfile /a /b\n\
              globalknownhostsfile none\nstricthostkeychecking accept-new\nhashknownhosts yes\n\
-             connecttimeout 7\nidentityagent none\nserveraliveinterval 0\n",
+             connecttimeout 7\nidentityagent none\nserveraliveinterval 0\nbindinterface eth9\n",
         )
         .unwrap();
         assert_eq!(configuration.identities, [PathBuf::from("/keys/me@real.foo")]);
@@ -288,6 +288,7 @@ mod tests {
         assert_eq!(configuration.connect_timeout, Duration::from_secs(7));
         assert_eq!(configuration.keepalive, KEEPALIVE);
         assert_eq!(configuration.key_name(), "[real.foo]:2222");
+        assert_eq!(configuration.warnings, ["`bindinterface eth9` in the SSH configuration is not honoured"]);
     }
 
     #[test]

@@ -107,14 +107,17 @@ enum Attempt {
 /// host is waiting.
 pub(super) async fn connect(target: &Target, keyring: &Keyring, depth: usize) -> Result<Connected, Error> {
     let configuration = Configuration::resolve(target).await?;
-    let trust = Arc::new(Trust::read(&target.name, &configuration)?);
+    for warning in &configuration.warnings {
+        keyring.warn(format!("{}: {warning}", target.name));
+    }
+    let trust = Arc::new(Trust::read(&target.name, &configuration, keyring)?);
     loop {
         match attempt(target, &configuration, &trust, keyring, depth).await? {
             Attempt::Done(connected) => return Ok(connected),
-            Attempt::Introduce(key) => trust.introduce(key, keyring).await?,
+            Attempt::Introduce(key) => trust.introduce(key).await?,
             Attempt::Unlock(path, text) => {
                 if let Unlocked::No(reason) = keyring.unlock(&path, text).await {
-                    tracing::debug!(host = target.name, key = %path.display(), reason, "a key stays locked");
+                    keyring.warn(format!("{}: {reason}; the key is not used", path.display()));
                 }
             }
         }

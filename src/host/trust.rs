@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -24,8 +24,8 @@ pub(super) struct Trust {
     revoked: Vec<(usize, PublicKey)>,
     revoked_file: PathBuf,
     strict: Strict,
-    /// A key that was accepted in this run.
-    accepted: Mutex<Option<PublicKey>>,
+    /// What was trusted in this run, also where it could not be recorded.
+    keyring: Keyring,
     /// Name that a certificate must be for.
     principal: String,
     /// Where an accepted key goes.
@@ -43,7 +43,7 @@ pub(super) enum Decision {
 
 impl Trust {
     /// Reads the `known_hosts` files.
-    pub fn read(host: &str, configuration: &Configuration) -> Result<Self, Error> {
+    pub fn read(host: &str, configuration: &Configuration, keyring: &Keyring) -> Result<Self, Error> {
         let files: Vec<_> =
             configuration.user_known_hosts.iter().chain(&configuration.global_known_hosts).cloned().collect();
         let name = configuration.key_name();
@@ -55,7 +55,7 @@ impl Trust {
             revoked: revoked_keys(host, configuration.revoked_host_keys.as_deref())?,
             revoked_file,
             strict: configuration.strict,
-            accepted: Mutex::default(),
+            keyring: keyring.clone(),
             principal: configuration.alias.clone().unwrap_or_else(|| configuration.hostname.clone()),
             file: configuration.user_known_hosts.first().cloned(),
             hash: configuration.hash_known_hosts,
@@ -100,10 +100,12 @@ impl Trust {
                 file: recorded.file.as_path().into(),
                 line: recorded.line,
             }),
-            Verdict::Unknown if self.accepted().is_some_and(|a| a.key_data() == key.key_data()) => {
-                Decision::Trusted
-            }
-            Verdict::Unknown => Decision::Unknown(key.clone()),
+            Verdict::Unknown => match self.accepted() {
+                Some(accepted) if accepted.key_data() == key.key_data() => Decision::Trusted,
+                // Nobody asks about a second key within one run: the first one was answered for.
+                Some(_) => Decision::Refused(self.unknown(key)),
+                None => Decision::Unknown(key.clone()),
+            },
         }
     }
 
@@ -158,11 +160,21 @@ impl Trust {
     }
 
     fn accepted(&self) -> Option<PublicKey> {
-        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keyring.trusted(&self.name)
     }
 
-    /// Decides about a key nobody knows: by the configuration, or by asking. Trusted, it is recorded.
-    pub async fn introduce(&self, key: PublicKey, keyring: &Keyring) -> Result<(), Error> {
+    fn unknown(&self, key: &PublicKey) -> Error {
+        Error::HostKeyUnknown {
+            host: self.host.clone(),
+            address: self.name.clone(),
+            algorithm: key.algorithm().as_str().to_owned(),
+            fingerprint: key.fingerprint(HashAlg::Sha256).to_string(),
+        }
+    }
+
+    /// Decides about a key nobody knows: by the configuration, or by asking. Trusted, it is recorded,
+    /// and in any case remembered for this run.
+    pub async fn introduce(&self, key: PublicKey) -> Result<(), Error> {
         let question = UnknownKey {
             host: self.host.clone(),
             address: self.name.clone(),
@@ -173,19 +185,21 @@ impl Trust {
         let trusted = match self.strict {
             Strict::Refuse => false,
             Strict::Accept => true,
-            Strict::Ask => keyring.trust(question.clone()).await,
+            Strict::Ask => self.keyring.trust(question).await,
         };
         if !trusted {
-            let UnknownKey { host, address, algorithm, fingerprint, .. } = question;
-            return Err(Error::HostKeyUnknown { host, address, algorithm, fingerprint });
+            return Err(self.unknown(&key));
         }
         if let Some(file) = &self.file
             && let Err(error) = known_hosts::append(file, &self.name, &key, self.hash)
         {
             // As in OpenSSH: the user said yes, so this connection goes on.
-            tracing::warn!(host = self.host, file = %file.display(), %error, "the host key could not be recorded");
+            let (host, file) = (&self.host, file.display());
+            self.keyring.warn(format!(
+                "{host}: its key is trusted for this run only, for it could not be written to {file}: {error}"
+            ));
         }
-        *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+        self.keyring.remember(&self.name, key);
         Ok(())
     }
 }

@@ -73,6 +73,9 @@ impl Live {
                 );
                 let _ = self.bars.println(line);
             }
+            Event::Warning { text } => {
+                let _ = self.bars.println(format!("{} {text}", self.style.bad("warning:")));
+            }
             Event::Note { text } => {
                 let _ = self.bars.println(format!("{} {text}", self.style.change("note:")));
             }

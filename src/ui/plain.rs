@@ -62,6 +62,7 @@ impl Plain {
                 format!("  {node}: {text}")
             }
             Event::Trouble { what, fix } => format!("{} {what}\n  hint: {fix}", style.bad("trouble:")),
+            Event::Warning { text } => format!("{} {text}", style.bad("warning:")),
             Event::Note { text } => format!("{} {text}", style.change("note:")),
             Event::Connected { .. } | Event::Applying { .. } | Event::Output { .. } => return,
         };

@@ -76,7 +76,7 @@ async fn a_locked_key_is_unlocked_once_for_all_hosts() {
     first.identity_file = Some(key.clone());
     second.identity_file = Some(key);
     let answer = Answer { passphrase: Some("open sesame"), ..Answer::default() };
-    let keyring = Keyring::new(answer.clone());
+    let keyring = Keyring::new(answer.clone(), drop);
     let (first, second) =
         tokio::join!(Session::connect(&first, &keyring), Session::connect(&second, &keyring));
     first.unwrap();
@@ -91,9 +91,9 @@ async fn a_wrong_passphrase_and_a_locked_pem_key_are_told_apart() {
     let options = ["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "right"];
     target.identity_file = Some(let_in(&sshd, "pem", &options));
     let right = Answer { passphrase: Some("right"), ..Answer::default() };
-    Session::connect(&target, &Keyring::new(right)).await.unwrap();
+    Session::connect(&target, &Keyring::new(right, drop)).await.unwrap();
     let wrong = Answer { passphrase: Some("wrong"), ..Answer::default() };
-    let error = Session::connect(&target, &Keyring::new(wrong.clone())).await.unwrap_err();
+    let error = Session::connect(&target, &Keyring::new(wrong.clone(), drop)).await.unwrap_err();
     assert!(error.to_string().contains("the passphrase is wrong"), "{error}");
     assert_eq!(wrong.asked.lock().unwrap().len(), 3);
     let error = connect(&target).await.unwrap_err();
@@ -108,7 +108,7 @@ async fn a_locked_key_the_host_does_not_take_is_not_asked_for() {
     target.identity_file = Some(sshd.path("locked"));
     let answer = Answer { passphrase: Some("secret"), ..Answer::default() };
     // The configuration's own key comes after it, and works.
-    Session::connect(&target, &Keyring::new(answer.clone())).await.unwrap();
+    Session::connect(&target, &Keyring::new(answer.clone(), drop)).await.unwrap();
     assert!(answer.asked.lock().unwrap().is_empty());
 }
 

@@ -16,7 +16,7 @@ use ocp2::{
 
 /// Connects for a user who cannot be asked.
 async fn connect(target: &Target) -> Result<Session, Error> {
-    Session::connect(target, &Keyring::new(Refuse)).await
+    Session::connect(target, &Keyring::new(Refuse, drop)).await
 }
 
 /// Runs one line.

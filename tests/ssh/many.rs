@@ -124,7 +124,7 @@ async fn five_hundred_hosts_take_a_connection_and_a_script_each() {
         (target, Questions::default())
     });
     let (open_before, memory_before) = usage();
-    let keyring = Keyring::new(Refuse);
+    let keyring = Keyring::new(Refuse, drop);
     let fleet = Fleet::connect("many", hosts.collect(), &keyring, Arc::new(|_| {}), CancellationToken::new())
         .await
         .unwrap();

@@ -1,6 +1,11 @@
 //! `known_hosts`, judged by ocp2 and by OpenSSH's own client: they must agree.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    process::Command,
+    sync::{Arc, Mutex},
+};
 
 use ocp2::host::{Error, Keyring, Session, Target};
 
@@ -135,7 +140,7 @@ async fn an_unknown_key_is_asked_for_once_and_recorded() {
     let sshd = Sshd::start();
     let target = sshd.stranger("StrictHostKeyChecking ask");
     let no = Answer::default();
-    let refused = Session::connect(&target, &Keyring::new(no.clone())).await.unwrap_err();
+    let refused = Session::connect(&target, &Keyring::new(no.clone(), drop)).await.unwrap_err();
     assert!(matches!(refused, Error::HostKeyUnknown { .. }), "{refused}");
     assert_eq!(no.asked.lock().unwrap().len(), 1);
     assert!(!sshd.path("known_hosts").exists());
@@ -143,7 +148,7 @@ async fn an_unknown_key_is_asked_for_once_and_recorded() {
     // A line of somebody who forgot the newline must survive.
     fs::write(sshd.path("known_hosts"), "elsewhere ssh-ed25519 AAAA").unwrap();
     let yes = Answer { trust: true, ..Answer::default() };
-    Session::connect(&target, &Keyring::new(yes.clone())).await.unwrap();
+    Session::connect(&target, &Keyring::new(yes.clone(), drop)).await.unwrap();
     let recorded = fs::read_to_string(sshd.path("known_hosts")).unwrap();
     assert_eq!(recorded, format!("elsewhere ssh-ed25519 AAAA\n{}\n", sshd.host_key(&sshd.name())));
     let keygen = Command::new("ssh-keygen").arg("-lf").arg(sshd.path("host_ed25519.pub")).output().unwrap();
@@ -153,17 +158,46 @@ async fn an_unknown_key_is_asked_for_once_and_recorded() {
 }
 
 #[tokio::test]
+async fn a_key_that_cannot_be_recorded_is_asked_for_once_in_a_run_and_the_user_is_told_once() {
+    let sshd = Sshd::start();
+    let target = sshd.stranger("StrictHostKeyChecking ask");
+    // Nothing can be written into a folder.
+    fs::create_dir(sshd.path("known_hosts")).unwrap();
+    let yes = Answer { trust: true, ..Answer::default() };
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let telling = Arc::clone(&told);
+    let keyring = Keyring::new(yes.clone(), move |text| telling.lock().unwrap().push(text));
+    let session = Session::connect(&target, &keyring).await.unwrap();
+    for _ in 0..2 {
+        session.reconnect().await.unwrap();
+    }
+    assert_eq!(yes.asked.lock().unwrap().len(), 1);
+    let told = told.lock().unwrap().clone();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("trusted for this run only") && told[0].contains("known_hosts"), "{told:?}");
+
+    // Another key in the same run is refused, not asked about: it is not the one the user compared.
+    fs::remove_file(sshd.path("host_ed25519")).unwrap();
+    fs::remove_file(sshd.path("host_ed25519.pub")).unwrap();
+    keygen(&sshd.path("host_ed25519"), &["-t", "ed25519"]);
+    sshd.reload();
+    let error = session.reconnect().await.unwrap_err();
+    assert!(matches!(error, Error::HostKeyUnknown { .. }), "{error}");
+    assert_eq!(yes.asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn strict_host_key_checking_is_honoured() {
     let sshd = Sshd::start();
     let ask = Answer { trust: true, ..Answer::default() };
     let strict = sshd.stranger("StrictHostKeyChecking yes");
-    let error = Session::connect(&strict, &Keyring::new(ask.clone())).await.unwrap_err();
+    let error = Session::connect(&strict, &Keyring::new(ask.clone(), drop)).await.unwrap_err();
     assert!(matches!(error, Error::HostKeyUnknown { .. }), "{error}");
     for setting in ["accept-new", "no"] {
         let _ = fs::remove_file(sshd.path("known_hosts"));
         Session::connect(
             &sshd.stranger(&format!("StrictHostKeyChecking {setting}")),
-            &Keyring::new(ask.clone()),
+            &Keyring::new(ask.clone(), drop),
         )
         .await
         .unwrap();

@@ -35,23 +35,41 @@ pub(in crate::install) struct Approver {
     sink: Sink,
     /// Requests that were left alone, and what was said about them.
     left: BTreeMap<String, String>,
+    /// What the API refused last.
+    refused: Option<String>,
 }
 
 impl Approver {
     /// Makes one that speaks to the cluster's API.
     pub(in crate::install) async fn of(fleet: &Fleet, cluster: &Cluster) -> Result<Self, Error> {
         let client = api::client(fleet, cluster).await?;
-        Ok(Self { client, cluster: cluster.clone(), sink: fleet.sink().clone(), left: BTreeMap::new() })
+        Ok(Self {
+            client,
+            cluster: cluster.clone(),
+            sink: fleet.sink().clone(),
+            left: BTreeMap::new(),
+            refused: None,
+        })
     }
 
     /// Works until it is dropped.
     pub(in crate::install) async fn work(mut self) -> Infallible {
         loop {
-            // An API that does not answer is what the wait beside this one is about.
             if let Err(error) = self.look().await {
-                tracing::debug!("looking for signing requests: {error}");
+                self.warn(&error);
             }
             tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// Says once what the API refuses; one that does not answer is what the wait beside this one is about.
+    fn warn(&mut self, error: &kube::Error) {
+        if !matches!(error, kube::Error::Api(_)) {
+            return;
+        }
+        let text = format!("certificate signing requests cannot be looked through: {error}");
+        if self.refused.replace(text.clone()).as_ref() != Some(&text) {
+            (self.sink)(Event::Warning { text });
         }
     }
 

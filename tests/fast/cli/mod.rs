@@ -35,6 +35,17 @@ impl Desk {
         self
     }
 
+    /// Puts both hosts of the inventory on ports of this machine.
+    fn has_hosts_at(&self, first: u16, second: u16) {
+        let mut text = fs::read_to_string(self.path("inventory.yaml")).unwrap();
+        for (ssh, port, underlay) in [("0.23", first, "192.0.2.11"), ("0.24", second, "192.0.2.12")] {
+            let here = format!("{{address: 127.0.0.1, port: {port}, user: root}}");
+            let here = format!("{here}\n    underlay: {{address: {underlay}}}");
+            text = text.replace(&format!("root@192.168.{ssh}"), &here);
+        }
+        self.write("inventory.yaml", &text);
+    }
+
     /// Runs ocp2 in this folder, with nothing of this machine's in its environment.
     fn ocp2(&self, arguments: &[&str]) -> Outcome {
         self.ocp2_with(arguments, &[])
@@ -65,6 +76,11 @@ impl Desk {
         );
         run("script", &["-qec", &command, "/dev/null"], "").stdout
     }
+}
+
+/// Returns a port that was free a moment ago, and where nobody listens now.
+fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Shows an outcome as one would see it.
@@ -163,19 +179,8 @@ fn init_writes_a_starter_and_never_over_anything() {
 #[test]
 fn hosts_that_do_not_answer_are_all_named() {
     let desk = Desk::new();
-    // A port that was free a moment ago, and where nobody listens now.
-    let closed = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (first, second) = (closed(), closed());
-    let text = fs::read_to_string(desk.path("inventory.yaml")).unwrap();
-    let text = text.replace(
-        "root@192.168.0.23",
-        &format!("{{address: 127.0.0.1, port: {first}, user: root}}\n    underlay: {{address: 192.0.2.11}}"),
-    );
-    let text = text.replace(
-        "root@192.168.0.24",
-        &format!("{{address: 127.0.0.1, port: {second}, user: root}}\n    underlay: {{address: 192.0.2.12}}"),
-    );
-    desk.write("inventory.yaml", &text);
+    let (first, second) = (closed_port(), closed_port());
+    desk.has_hosts_at(first, second);
     for line in
         [&["plan"][..], &["plan", "--check", "-o", "json"], &["up", "--until", "hosts"], &["down", "--yes"]]
     {
@@ -199,6 +204,19 @@ fn hosts_that_do_not_answer_are_all_named() {
     let contract =
         ["diskGiB", "host", "ip", "mac", "memoryMiB", "mtu", "name", "role", "state", "uuid", "vcpus"];
     assert!(contract.iter().all(|name| fields.iter().any(|field| field == name)), "{fields:?}");
+}
+
+#[test]
+fn warnings_about_the_way_to_a_host_reach_the_user_each_once() {
+    let desk = Desk::new();
+    desk.has_hosts_at(closed_port(), closed_port());
+    let outcome = desk.ocp2_with(&["plan"], &[("PATH", "/nowhere"), ("USER", "root")]);
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (4, ""), "{outcome:#?}");
+    for host in ["bm1", "bm2"] {
+        let warning =
+            format!("warning: {host}: there is no `ssh` program here, so ~/.ssh/config is not read\n");
+        assert_eq!(outcome.stderr.matches(&warning).count(), 1, "{}", outcome.stderr);
+    }
 }
 
 #[test]
