@@ -8,7 +8,7 @@ use crate::{
     cluster::{Cluster, Node},
     command::{Command, Script, quote},
     resource::{
-        Change, DomainShape, Facts,
+        Change, Facts,
         hypervisor::{DomainSeen, DomainState},
     },
 };
@@ -52,7 +52,7 @@ pub fn leave(cluster: &Cluster, host: usize, facts: &Facts, leave: Leave) -> Vec
         // The disk of a VM that stays is not without one.
         let disks = if leave.vms { disks(cluster, host, facts) } else { kept_disks(cluster, host, facts) };
         let place = Place::of(cluster);
-        changes.extend(disks.iter().map(|disk| removal::delete_disk(&place, facts, &disk.path)));
+        changes.extend(disks.iter().map(|disk| removal::delete_own_disk(&place, facts, &disk.path)));
     }
     changes
 }
@@ -112,7 +112,7 @@ fn node<'a>(cluster: &'a Cluster, domain: &DomainSeen) -> Option<&'a Node> {
 }
 
 fn is_worker(domain: &DomainSeen) -> bool {
-    DomainShape::read(&domain.xml).is_some_and(|shape| shape.role() == Some("worker"))
+    domain.role().as_deref() == Some("worker")
 }
 
 fn remove(seen: &DomainSeen) -> Vec<Change> {
@@ -150,12 +150,8 @@ fn disks(cluster: &Cluster, host: usize, facts: &Facts) -> Vec<KeptDisk> {
             disks.push(KeptDisk { path: path.clone(), size: *size });
         }
     }
-    let folder = format!("{}/{}-", cluster.machines.pool.display(), cluster.name);
     let known = cluster.nodes_on(host).chain(&cluster.bootstrap);
     let wanted: Vec<String> = known.map(|node| disk_path(cluster, node)).collect();
-    disks.retain(|disk| {
-        let name = disk.path.strip_prefix(&folder).and_then(|rest| rest.strip_suffix(".img"));
-        name.is_some_and(|name| !name.contains('/')) && !wanted.contains(&disk.path)
-    });
+    disks.retain(|disk| removal::disk_of(cluster, &disk.path).is_some() && !wanted.contains(&disk.path));
     disks
 }

@@ -3,6 +3,7 @@
 use crate::{
     bringup::{Place, balancer, gateway, heirs, hosts, machines, names, neighbours, overlay},
     cluster::Cluster,
+    command::quote,
     render,
     resource::{Facts, Firewall, Manager, Questions, Resource, System},
 };
@@ -138,11 +139,12 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
     ]);
     let pool = cluster.machines.pool.display();
     questions.space.insert(pool.to_string());
+    questions.folders.insert(pool.to_string());
     questions.listings.extend([
         place.etc(""),
         place.var(""),
         format!("/etc/systemd/system/ocp2-{}-*.service", cluster.name),
-        format!("{pool}/{}-*", cluster.name),
+        format!("{}*", quote(&format!("{pool}/{}-", cluster.name))),
         heirs::PATTERN.to_owned(),
     ]);
     Ok(questions)

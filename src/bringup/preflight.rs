@@ -1,7 +1,7 @@
 //! What must be true of a host before anything is changed on it.
 
 use crate::{
-    bringup::{Place, kvm_proof, leaving, neighbours},
+    bringup::{Place, kvm_proof, leaving, neighbours, removal},
     cluster::Cluster,
     resource::Facts,
 };
@@ -15,6 +15,9 @@ const RESERVE_MIB: u64 = 1024;
 /// four minutes; etcd complains at one second between masters. VMs take their
 /// first time from their host.
 const SKEW_SECONDS: i64 = 30;
+
+/// How many names of files are told at once.
+const NAMES_SHOWN: usize = 5;
 
 /// Something wrong with a host, with the reason and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -96,5 +99,36 @@ pub fn preflight(cluster: &Cluster, host: usize, facts: &Facts, asked: i64) -> V
     }
     findings.extend(neighbours::findings(cluster, host, facts));
     findings.extend(leaving::findings(cluster, host, facts));
+    findings.extend(strangers(cluster, facts).map(|what| Finding {
+        host: this.name.clone(),
+        what,
+        fix: "set machines.pool to a folder of its own, or move these away: ocp2 keeps a whole folder for its VMs".into(),
+    }));
     findings
+}
+
+/// Says what lies in the pool's folder that is not this cluster's, until libvirt keeps it for us.
+///
+/// Afterwards others may put there what they like: it is left alone.
+fn strangers(cluster: &Cluster, facts: &Facts) -> Option<String> {
+    let place = Place::of(cluster);
+    if facts.hypervisor.iter().flat_map(|seen| &seen.pools).any(|pool| pool.name == place.pool()) {
+        return None;
+    }
+    let pool = cluster.machines.pool.display().to_string();
+    // What an earlier run has begun, it has written down first.
+    let begun = facts.listing.keys().any(|path| path.starts_with(&place.var("")));
+    let ours = |name: &String| {
+        let path = format!("{pool}/{name}");
+        name == "lost+found"
+            || removal::disk_of(cluster, &path).is_some()
+            || begun && removal::is_artefact(cluster, &path)
+    };
+    let names: Vec<&String> = facts.folders.get(&pool)?.iter().filter(|name| !ours(name)).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let shown: Vec<&str> = names.iter().take(NAMES_SHOWN).map(|name| name.as_str()).collect();
+    let more = if names.len() > shown.len() { ", and more" } else { "" };
+    Some(format!("{pool} holds what is not this cluster's: {}{more}", shown.join(", ")))
 }

@@ -54,7 +54,7 @@ fn domains(place: &Place, facts: &Facts) -> Vec<Change> {
 
 /// Returns the change that deletes a disk: by libvirt, which tells nothing of a pool that does not run,
 /// or else as the file it is.
-pub(super) fn delete_disk(place: &Place, facts: &Facts, path: &str) -> Change {
+fn delete_disk(place: &Place, facts: &Facts, path: &str) -> Change {
     let mut told = facts.hypervisor.iter().flat_map(|seen| &seen.volumes);
     if let Some(volume) = told.find(|volume| volume.pool == place.pool() && volume.path == path) {
         let call = Call::DeleteVolume { pool: place.pool(), volume: volume.name.clone() };
@@ -64,30 +64,56 @@ pub(super) fn delete_disk(place: &Place, facts: &Facts, path: &str) -> Change {
     Change::shell(format!("volume {path}"), "delete", script)
 }
 
+/// Returns what the file of a disk of this cluster's would be named after: its VM's domain.
+///
+/// Everything else in the pool's folder is somebody else's.
+pub(super) fn disk_of<'a>(cluster: &Cluster, path: &'a str) -> Option<&'a str> {
+    let name = path.strip_prefix(&format!("{}/", cluster.machines.pool.display()))?;
+    let domain = name.strip_suffix(".img")?;
+    let node = domain.strip_prefix(&*cluster.name)?.strip_prefix('-')?;
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (!node.is_empty() && node.chars().all(inside)).then_some(domain)
+}
+
+/// Returns the change that deletes a disk, or, where that may take something from somebody else, says
+/// why it is left.
+pub(super) fn delete_own_disk(place: &Place, facts: &Facts, path: &str) -> Change {
+    left_to_its_user(place, facts, path).unwrap_or_else(|| delete_disk(place, facts, path))
+}
+
+/// Returns, where a VM that is not this cluster's refers to a file, what says that it stays for that.
+fn left_to_its_user(place: &Place, facts: &Facts, path: &str) -> Option<Change> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let all = facts.hypervisor.iter().flat_map(|seen| &seen.domains);
+    let mut others = all.filter(|domain| domain.cluster().as_deref() != Some(place.cluster()));
+    let user = others.find(|domain| domain.refers_to(path, &place.pool(), name))?;
+    let summary = format!("left: domain {}, which is not this cluster's, refers to it", user.name);
+    let advice = format!("take it out of {}, then `ocp2 down` deletes it", user.name);
+    Some(Change::manual(format!("file {path}"), &summary, advice))
+}
+
 fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) -> Vec<Change> {
     let name = place.pool();
     let folder = cluster.machines.pool.display().to_string();
     let seen = facts.hypervisor.as_ref();
     let mut changes = Vec::new();
     let volumes = seen.iter().flat_map(|seen| &seen.volumes);
-    let volumes = volumes.filter(|volume| volume.pool == name && !is_artefact(cluster, &volume.path));
+    let volumes = volumes.filter(|volume| volume.pool == name && disk_of(cluster, &volume.path).is_some());
     for volume in volumes.filter(|_| !removal.keep_volumes) {
-        changes.push(delete_disk(place, facts, &volume.path));
+        changes.push(delete_own_disk(place, facts, &volume.path));
     }
     // libvirt tells nothing of the volumes of a pool that does not run.
     let told = |path: &String| seen.iter().flat_map(|seen| &seen.volumes).any(|volume| volume.path == *path);
-    let disk = format!("{folder}/{}-", cluster.name);
-    let untold = facts.listing.keys().filter(|path| {
-        let is_disk = path.strip_prefix(&disk).is_some_and(|rest| rest.strip_suffix(".img").is_some());
-        is_disk && !told(path)
-    });
+    let untold = facts.listing.keys().filter(|path| disk_of(cluster, path).is_some() && !told(path));
     for path in untold.filter(|_| !removal.keep_volumes) {
-        changes.push(delete_disk(place, facts, path));
+        changes.push(delete_own_disk(place, facts, path));
     }
     let artefacts: Vec<&String> = facts.listing.keys().filter(|path| is_artefact(cluster, path)).collect();
     for path in &artefacts {
-        let script = Script::new().line(Command::new("rm").args(["-f", path]));
-        changes.push(Change::shell(format!("file {path}"), "delete", script));
+        changes.push(left_to_its_user(place, facts, path).unwrap_or_else(|| {
+            let script = Script::new().line(Command::new("rm").args(["-f", path]));
+            Change::shell(format!("file {path}"), "delete", script)
+        }));
     }
     let pool = seen.and_then(|seen| seen.pools.iter().find(|pool| pool.name == name));
     if let Some(pool) = pool {
@@ -106,7 +132,7 @@ fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) ->
 }
 
 /// Tells whether a file in the pool's folder is what VMs are made from: by any method, whole or half.
-fn is_artefact(cluster: &Cluster, path: &str) -> bool {
+pub(super) fn is_artefact(cluster: &Cluster, path: &str) -> bool {
     let ours = format!("{}/{}-", cluster.machines.pool.display(), cluster.name);
     path.strip_prefix(&ours).is_some_and(|name| {
         if let Some(way) = name.strip_prefix("agent.iso.") {

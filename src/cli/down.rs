@@ -47,7 +47,7 @@ async fn take_down(global: &Global, arguments: &Arguments, site: &mut Site) -> R
         site.fleet.members().iter().map(|m| bringup::removal(&cluster, &m.facts, options)).collect()
     };
     let before = changes(site);
-    let count: usize = before.iter().map(Vec::len).sum();
+    let count = before.iter().flatten().filter(|change| !change.is_manual()).count();
     if count == 0 {
         return report(global, &cluster.name, 0, &arguments.skip_host);
     }
@@ -65,7 +65,12 @@ async fn take_down(global: &Global, arguments: &Arguments, site: &mut Site) -> R
     let now = changes(site);
     site.fleet.apply(now).await?;
     site.fleet.refresh().await?;
-    let left: Vec<String> = changes(site).iter().flatten().map(|change| change.resource.clone()).collect();
+    let left: Vec<String> = changes(site)
+        .iter()
+        .flatten()
+        .filter(|change| !change.is_manual())
+        .map(|change| change.resource.clone())
+        .collect();
     if !left.is_empty() {
         let host = "after removing".to_owned();
         return Err(crate::engine::Error::Differs { host, remaining: left }.into());

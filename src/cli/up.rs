@@ -161,11 +161,15 @@ async fn let_go(site: &mut Site, cluster: &Cluster, may: Leave) -> Result<usize,
     }
     site.fleet.lock().await?;
     let changes = leave::changes(site, cluster, may);
-    let count = changes.iter().map(Vec::len).sum();
+    let count = changes.iter().flatten().filter(|change| !change.is_manual()).count();
     site.fleet.apply(changes).await?;
     site.fleet.refresh().await?;
     for (member, changes) in site.fleet.members().iter().zip(leave::changes(site, cluster, may)) {
-        let remaining: Vec<String> = changes.iter().map(|change| change.resource.clone()).collect();
+        let remaining: Vec<String> = changes
+            .iter()
+            .filter(|change| !change.is_manual())
+            .map(|change| change.resource.clone())
+            .collect();
         if !remaining.is_empty() {
             return Err(engine::Error::Differs { host: member.session.name().to_owned(), remaining }.into());
         }

@@ -15,7 +15,7 @@ use crate::{
         plan::plan,
     },
     host::{Hypervisor, Keyring, Session, Target},
-    resource::{Action, Change, Facts, Questions, Resource, Scope},
+    resource::{Change, Facts, Questions, Resource, Scope},
 };
 
 /// How often what differs is applied: a tunnel that had to be made anew has lost its peers and
@@ -199,18 +199,18 @@ impl Fleet {
         let mut changed = 0;
         for round in 0..ROUNDS {
             let plans = self.plan(wanted)?.into_iter();
-            let plans = plans.map(|plan| plan.changes.into_iter().filter(|c| round == 0 || !is_manual(c)));
+            let plans = plans.map(|plan| plan.changes.into_iter().filter(|c| round == 0 || !c.is_manual()));
             let todo: Vec<Vec<Change>> = plans.map(Iterator::collect).collect();
             if todo.iter().all(Vec::is_empty) {
                 break;
             }
-            changed += todo.iter().flatten().filter(|change| !is_manual(change)).count();
+            changed += todo.iter().flatten().filter(|change| !change.is_manual()).count();
             self.apply(todo).await?;
             self.refresh().await?;
         }
         let mut errors = Vec::new();
         for plan in self.plan(wanted)? {
-            let remaining: Vec<String> = plan.changes.iter().filter(|c| !is_manual(c)).map(title).collect();
+            let remaining: Vec<String> = plan.changes.iter().filter(|c| !c.is_manual()).map(title).collect();
             if !remaining.is_empty() {
                 errors.push(Error::Differs { host: plan.host, remaining });
             }
@@ -273,10 +273,6 @@ impl Member {
         self.stale = None;
         Ok(())
     }
-}
-
-fn is_manual(change: &Change) -> bool {
-    matches!(change.action, Action::Manual(_))
 }
 
 /// Connects to one host and asks it its questions.

@@ -79,6 +79,12 @@ impl Change {
         Self { resource, summary, details, action, touches: Scope::Whole, undo: None }
     }
 
+    /// Tells whether it is left to the user.
+    #[must_use]
+    pub fn is_manual(&self) -> bool {
+        matches!(self.action, Action::Manual(_))
+    }
+
     /// Says that it touches nothing but what a look of this scope asks.
     #[must_use]
     pub fn within(mut self, scope: Scope) -> Self {

@@ -4,7 +4,11 @@ use crate::resource::{
     Action, Change, Conflict, Detail, DomainShape, Facts,
     domain_shape::differences,
     hypervisor::{Call, DomainSeen, DomainState},
+    xml::Element,
 };
+
+/// The namespace of ocp2's metadata, as templates/domain.xml.j2 declares it.
+const NAMESPACE: &str = "urn:ocp2:machine";
 
 /// A libvirt domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +23,46 @@ pub struct Domain {
 
 impl DomainSeen {
     /// Returns the cluster this domain is marked with, if it is ocp2's.
+    ///
+    /// The mark alone counts: whatever its owner added to the domain, it stays ocp2's.
     #[must_use]
     pub fn cluster(&self) -> Option<String> {
-        DomainShape::read(&self.xml)?.cluster().map(str::to_owned)
+        self.mark("cluster")
+    }
+
+    /// Returns the role this domain is marked with: `master` or `worker`.
+    #[must_use]
+    pub fn role(&self) -> Option<String> {
+        self.mark("role")
+    }
+
+    /// Reads an attribute of ocp2's element in the metadata: the one in our namespace, for others may have
+    /// elements of the same name there.
+    fn mark(&self, attribute: &str) -> Option<String> {
+        let domain = Element::read(&self.xml)?;
+        let is_ours = |element: &&Element| {
+            let Some((prefix, "machine")) = element.name().split_once(':') else { return false };
+            let declared = format!("xmlns:{prefix}");
+            let space = element.attribute(&declared).or_else(|| domain.attribute(&declared));
+            space.as_deref() == Some(NAMESPACE)
+        };
+        domain.at(&["metadata"])?.children().find(is_ours)?.attribute(attribute)
+    }
+
+    /// Tells whether it refers to a file, or to that file as a volume of a pool: as a disk, a backing file,
+    /// a CD, firmware variables, a kernel, or anything else.
+    #[must_use]
+    pub fn refers_to(&self, path: &str, pool: &str, volume: &str) -> bool {
+        let refers = |xml: &String| {
+            // What cannot be read may refer to anything that it names.
+            let Some(domain) = Element::read(xml) else { return xml.contains(path) || xml.contains(volume) };
+            let by_name = |element: &Element| {
+                element.attribute("pool").as_deref() == Some(pool)
+                    && element.attribute("volume").as_deref() == Some(volume)
+            };
+            domain.values().iter().any(|value| value == path) || domain.any(&by_name)
+        };
+        refers(&self.xml) || self.live.as_ref().is_some_and(refers)
     }
 
     /// Tells whether it runs by another description than it would start with now.

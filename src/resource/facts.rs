@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::resource::{
     FdbSeen, FileSeen, Firewall, LinkSeen, PackageSeen, SocketSeen, System, UnitSeen, Wall, boolean, entries,
-    fdb, file, firewall, hypervisor, label,
+    fdb, file, firewall, folder, hypervisor, label,
     link::{self, RouteSeen},
     nft_table, package, setting, socket, system, unit, wall,
 };
@@ -32,6 +32,8 @@ pub struct Facts {
     pub files: BTreeMap<String, FileSeen>,
     /// Paths found in the folders that were asked for, with their sizes in bytes.
     pub listing: BTreeMap<String, u64>,
+    /// Names in the folders that were asked for, up to a bound of the probe's.
+    pub folders: BTreeMap<String, BTreeSet<String>>,
     /// Units that were asked for.
     pub units: BTreeMap<String, UnitSeen>,
     /// Packages that were asked for and are installed.
@@ -102,6 +104,7 @@ impl Facts {
         renewed(&mut self.labels, section("labels"), label::read);
         renewed(&mut self.files, section("files"), file::read);
         renewed(&mut self.listing, section("listing"), file::read_listing);
+        renewed(&mut self.folders, section("folders"), folder::read);
         renewed(&mut self.units, section("units"), unit::read);
         renewed(&mut self.packages, section("packages"), package::read);
         renewed(&mut self.nft_tables, section("nft"), nft_table::read);

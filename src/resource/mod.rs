@@ -15,6 +15,7 @@ mod facts;
 mod fdb;
 mod file;
 mod firewall;
+mod folder;
 pub mod hypervisor;
 mod kvm;
 mod label;
@@ -31,6 +32,7 @@ mod unit;
 mod volume;
 mod vxlan;
 mod wall;
+mod xml;
 
 pub use boolean::Boolean;
 pub use bridge::Bridge;

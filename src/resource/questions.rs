@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     command::Script,
     resource::{
-        boolean, entries, file, firewall, hypervisor, label, link, nft_table, package, setting, socket,
-        system, unit, wall,
+        boolean, entries, file, firewall, folder, hypervisor, label, link, nft_table, package, setting,
+        socket, system, unit, wall,
     },
 };
 
@@ -19,6 +19,8 @@ pub struct Questions {
     pub digests: BTreeSet<String>,
     /// Folders and name patterns whose paths are listed.
     pub listings: BTreeSet<String>,
+    /// Folders whose content is named, up to a bound.
+    pub folders: BTreeSet<String>,
     /// Kernel settings, by dotted name.
     pub settings: BTreeSet<String>,
     /// systemd units.
@@ -65,6 +67,7 @@ impl Questions {
         let rest = || {
             [
                 system::ask(&self.space),
+                folder::ask(&self.folders),
                 socket::ask(),
                 boolean::ask(&self.booleans),
                 label::ask(&self.labels),

@@ -4,7 +4,7 @@ use std::fs;
 
 use ocp2::{
     command::{Command, Script, quote},
-    resource::{Facts, FactsError, File, hypervisor::DomainState},
+    resource::{Facts, FactsError, File, Questions, Scope, hypervisor::DomainState},
     secret::Secret,
 };
 use proptest::prelude::*;
@@ -173,4 +173,26 @@ fn bash_agrees_on_quoting() {
     let fed = Script::new().feed(&Secret::new(printed.clone()), &Command::new("cat"));
     assert_eq!(run("bash", &[], fed.source()).quiet("bash"), printed);
     assert_eq!(quote("a\0b"), "ab");
+}
+
+#[test]
+fn a_folders_names_are_told_whatever_they_are() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("a b'$(c)");
+    fs::create_dir(&folder).unwrap();
+    for name in ["disk.img", "@@end", "one\n@@end", "folder x"] {
+        fs::write(folder.join(name), "").unwrap();
+    }
+    let path = folder.display().to_string();
+    let nowhere = root.path().join("nowhere").display().to_string();
+    let mut questions = Questions::default();
+    questions.folders.extend([path.clone(), nowhere.clone()]);
+    let script = questions.script(Scope::Whole);
+    let asked = script.source().lines().skip_while(|line| *line != "echo @@folders");
+    let asked: Vec<&str> = asked.take_while(|line| !line.starts_with("echo @@sockets")).collect();
+    let told = run("bash", &["-eu", "-o", "pipefail"], &format!("{}\necho @@end\n", asked.join("\n")));
+    let facts = Facts::read(told.quiet("the probe")).unwrap();
+    let names: Vec<&str> = facts.folders[&path].iter().map(String::as_str).collect();
+    assert_eq!(names, ["@@end", "disk.img", "folder x", "one?@@end"]);
+    assert!(facts.folders[&nowhere].is_empty());
 }

@@ -165,3 +165,15 @@ fn another_clusters_vms_and_the_owners_are_none_of_ours() {
     assert!(leaving(&cluster(), &facts).is_empty());
     assert_eq!(found(&facts, 1), []);
 }
+
+#[test]
+fn a_vm_that_its_owner_extended_is_ours_all_the_same() {
+    let mut extended = domain("worker3", "worker", DomainState::Off);
+    let added = "<interface type='user'/><hostdev mode='subsystem' type='pci'/><disk type='block'/>";
+    extended.xml = extended.xml.replace("<devices>", &format!("<devices>{added}")).replace(
+        "<metadata>",
+        "<metadata><other:machine xmlns:other='urn:other' cluster='theirs' role='master'/>",
+    );
+    assert_eq!(extended.cluster().as_deref(), Some("ocp"));
+    assert_eq!(leaving(&cluster(), &host(vec![extended], &[])), ["ocp-worker3"]);
+}

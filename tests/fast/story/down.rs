@@ -61,6 +61,10 @@ fn populated(cluster: &Cluster) -> Facts {
             volumes: vec![
                 volume("ocp2-ocp", "ocp-master0.img"),
                 volume("ocp2-ocp", "ocp-agent.iso"),
+                // Somebody else keeps something in the same folder.
+                volume("ocp2-ocp", "billing-db.qcow2"),
+                volume("ocp2-ocp", "ocp-.img"),
+                volume("ocp2-ocp", "ocp-billing.qcow2"),
                 volume("default", "mine.img"),
             ],
             domains: vec![
@@ -176,4 +180,40 @@ fn a_setting_is_put_back_to_where_it_was_taken_from() {
     let change = changes.iter().find(|change| change.resource.contains("bond0")).unwrap();
     let Action::Shell(script) = &change.action else { panic!("{change:?}") };
     assert!(script.source().contains("> /proc/sys/net/ipv4/conf/bond0.100/rp_filter"), "{}", script.source());
+}
+
+#[test]
+fn what_another_vm_refers_to_is_left_however_it_is_called() {
+    let cluster = cluster();
+    let image = "/var/lib/libvirt/images/ocp/ocp-master0.img";
+    let iso = "/var/lib/libvirt/images/ocp/ocp-agent.iso";
+    let references = [
+        (image, format!("<disk type='file'><source file='{image}'/></disk>")),
+        (image, "<disk type='volume'><source pool='ocp2-ocp' volume='ocp-master0.img'/></disk>".to_owned()),
+        (
+            image,
+            format!(
+                "<disk type='file'><source file='/srv/mine.qcow2'/><backingStore type='file'><source \
+                 file='{image}'/></backingStore></disk>"
+            ),
+        ),
+        (image, format!("<disk type='block'><source dev='{image}'/></disk>")),
+        (image, format!("<nvram>{image}</nvram>")),
+        (iso, format!("<disk type='file' device='cdrom'><source file='{iso}'/></disk>")),
+        // What cannot be read is no leave to delete.
+        (image, format!("<disk><source file='{image}'/>")),
+    ];
+    for (path, reference) in references {
+        let mut facts = populated(&cluster);
+        let seen = facts.hypervisor.as_mut().unwrap();
+        let mine = seen.domains.iter_mut().find(|domain| domain.name == "mine").unwrap();
+        mine.xml = mine.xml.replace("<devices>", &format!("<devices>{reference}"));
+        let changes = bringup::removal(&cluster, &facts, Removal::default());
+        let left: Vec<_> = changes.iter().filter(|change| change.is_manual()).collect();
+        assert_eq!(left.len(), 1, "{reference}: {left:?}");
+        assert_eq!(left[0].resource, format!("file {path}"));
+        assert!(left[0].summary.contains("domain mine"), "{reference}");
+        let whole = bringup::removal(&cluster, &populated(&cluster), Removal::default());
+        assert_eq!(changes.len(), whole.len(), "{reference}: nothing but that is left");
+    }
 }

@@ -52,6 +52,8 @@ fn domain(name: &str, cluster: Option<&str>, state: DomainState) -> DomainSeen {
             .replace("urn:ocp2:machine", "urn:other")
             .replace("machine xmlns", "thing xmlns"),
     };
+    // Another's VM boots from something of its own.
+    let xml = if cluster == Some("ocp") { xml } else { xml.replace("images/ocp/ocp-agent.iso", "own.iso") };
     DomainSeen { name: name.into(), uuid: String::new(), state, autostart: true, xml, live: None }
 }
 

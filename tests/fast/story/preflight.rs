@@ -3,7 +3,10 @@
 use ocp2::{
     bringup::{Place, preflight},
     cluster::Cluster,
-    resource::{Facts, Manager, System},
+    resource::{
+        Facts, Manager, System,
+        hypervisor::{PoolSeen, Seen},
+    },
 };
 
 use super::{cluster, file};
@@ -85,4 +88,32 @@ fn disks_that_are_there_need_no_room() {
         facts.system.space.values_mut().for_each(|room| room.1 = 240 * 1024);
     };
     assert_eq!(found(spoil), [""; 0]);
+}
+
+#[test]
+fn a_pools_folder_with_other_things_in_it_is_refused_at_first() {
+    let fill = |facts: &mut Facts, names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        facts.folders.insert("/var/lib/libvirt/images/ocp".into(), names);
+    };
+    let holds =
+        |names: &str| format!("/var/lib/libvirt/images/ocp holds what is not this cluster's: {names}");
+    assert_eq!(found(|facts| fill(facts, &["billing-db.qcow2", "lost+found"])), [holds("billing-db.qcow2")]);
+    let many = ["a", "b", "c", "d", "e", "f"];
+    assert_eq!(found(|facts| fill(facts, &many)), [holds("a, b, c, d, e, and more")]);
+    // Disks that `down --keep-volumes` left are the cluster's; a boot image is where this host knows of one.
+    assert_eq!(found(|facts| fill(facts, &["lost+found", "ocp-master0.img"])), [""; 0]);
+    assert_eq!(found(|facts| fill(facts, &["ocp-agent.iso"])), [holds("ocp-agent.iso")]);
+    let begun = |facts: &mut Facts| {
+        fill(facts, &["ocp-agent.iso.part"]);
+        facts.listing.insert("/var/lib/ocp2/ocp/settled-hosts".into(), 1);
+    };
+    assert_eq!(found(begun), [""; 0]);
+    // Once libvirt keeps it for us, others may put there what they like.
+    let kept = |facts: &mut Facts| {
+        fill(facts, &["billing-db.qcow2"]);
+        let pool = PoolSeen { name: "ocp2-ocp".into(), active: true, autostart: true, xml: String::new() };
+        facts.hypervisor = Some(Seen { pools: vec![pool], ..Seen::default() });
+    };
+    assert_eq!(found(kept), [""; 0]);
 }
