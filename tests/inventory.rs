@@ -180,3 +180,43 @@ fn the_schema_knows_every_field() {
         assert!(text.contains(word), "{word} is not in\n{text}");
     }
 }
+
+#[test]
+fn a_pool_is_spelled_in_one_way_or_refused_with_its_line() {
+    let with = |pool: &str| format!("{STARTER}\nmachines: {{pool: {pool:?}}}\n");
+    for (written, meant) in [
+        ("/srv/vms/", "/srv/vms"),
+        ("/srv//vms/./ocp", "/srv/vms/ocp"),
+        ("/srv/VMs_1.0-a+b@c", "/srv/VMs_1.0-a+b@c"),
+    ] {
+        let loaded = fake::load(&with(written)).unwrap_or_else(|error| panic!("{}", shown(&error)));
+        let cluster = resolve(&loaded, &assume(&loaded.inventory).underlays).unwrap().cluster;
+        assert_eq!(cluster.machines.pool.display().to_string(), meant);
+    }
+    let line = with("/").lines().count();
+    for pool in [
+        "/srv/$(reboot)",
+        "/srv/my vms",
+        "/srv/a&b",
+        "/srv/it's",
+        "/srv/a*",
+        "/srv/a\\b",
+        "/srv/a;b",
+        "/srv/a,b",
+        "/srv/a\nb",
+        "/srv/<a>",
+        "/srv/ä",
+        "/srv/../etc",
+        "srv/vms",
+        "/srv",
+        "/",
+        "",
+    ] {
+        let Err(error) = fake::load(&with(pool)) else { panic!("{pool:?} is taken") };
+        let text = shown(&error);
+        assert!(
+            text.contains("machines.pool") && text.contains(&format!("inventory.yaml:{line}:")),
+            "{text}"
+        );
+    }
+}

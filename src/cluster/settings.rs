@@ -41,7 +41,8 @@ pub(super) fn network(inventory: &Inventory, mtu: u16, addressing: Addressing) -
 }
 
 pub(super) fn machines(inventory: &Inventory) -> Machines {
-    let pool = inventory.machines.pool.as_ref().map(|pool| pool.value.clone());
+    // One spelling of each path: without the slashes at its end and the doubled ones.
+    let pool = inventory.machines.pool.as_ref().map(|pool| pool.components().collect::<PathBuf>());
     Machines {
         pool: pool
             .unwrap_or_else(|| PathBuf::from("/var/lib/libvirt/images").join(&inventory.cluster.name.value)),

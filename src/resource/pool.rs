@@ -1,9 +1,17 @@
 //! The storage pool: a folder that libvirt keeps.
 
+use std::path::Path;
+
 use crate::resource::{
     Change, Conflict, Facts, Questions,
     hypervisor::{Call, PoolSeen},
+    xml::Element,
 };
+
+/// Tells whether two texts spell the same path.
+fn is_same(one: &str, other: &str) -> bool {
+    Path::new(one).components().eq(Path::new(other).components())
+}
 
 /// A storage pool over a folder, running and autostarted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +35,10 @@ impl Pool {
     /// Returns a [`Conflict`] where another pool keeps the folder, or the name keeps another folder.
     pub fn changes(&self, facts: &Facts) -> Result<Vec<Change>, Conflict> {
         let pools = facts.hypervisor.as_ref().map(|seen| seen.pools.as_slice()).unwrap_or_default();
-        let keeps_folder = |pool: &&PoolSeen| pool.xml.contains(&format!("<path>{}</path>", self.path));
+        let keeps_folder = |pool: &&PoolSeen| {
+            let folder = Element::read(&pool.xml).and_then(|xml| Some(xml.at(&["target", "path"])?.text()));
+            folder.is_some_and(|folder| is_same(&folder, &self.path))
+        };
         if let Some(other) = pools.iter().find(|pool| pool.name != self.name && keeps_folder(pool)) {
             return Err(self.conflict(format!("pool {} keeps the folder {}", other.name, self.path)));
         }

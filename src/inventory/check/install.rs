@@ -158,7 +158,20 @@ pub(super) fn pool(subject: &Subject<'_>, findings: &mut Findings) {
     let Some(pool) = &subject.inventory.machines.pool else { return };
     let plain = pool.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     let text = pool.to_string_lossy();
-    if !pool.is_absolute() || !plain || pool.components().count() < 3 || text.contains(char::is_control) {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "/._-+@".contains(c);
+    if let Some(other) = text.chars().find(|&c| !allowed(c) && !c.is_control()) {
+        // It goes into shell scripts, patterns, XML and QEMU's options, each with a meaning of its own for some.
+        let fault = format!("{text:?} has {other:?} in it");
+        findings.problem(
+            Problem::new("machines.pool", pool.at, fault).help(
+                "a path of letters and digits of ASCII and `. _ - + @`, like /var/lib/libvirt/images/ocp",
+            ),
+        );
+    } else if !pool.is_absolute()
+        || !plain
+        || pool.components().count() < 3
+        || text.contains(char::is_control)
+    {
         let fault = format!("{text:?} is not a folder for VM disks on the hosts");
         findings.problem(
             Problem::new("machines.pool", pool.at, fault)
