@@ -73,7 +73,8 @@ fn links(cluster: &Cluster, host: usize, place: &Place) -> Vec<Resource> {
     links
 }
 
-/// Returns the kernel settings: loose reverse-path filter where VM packets pass, and forwarding.
+/// Returns the kernel settings: loose reverse-path filter where VM packets pass, forwarding, and no
+/// IPv6 on our own links, where a VM's router advertisement would take the host's default route.
 ///
 /// The kernel takes the larger of `all` and the interface's own, so 2 wins
 /// everywhere. `conf.all` is left alone, and so is IPv6 forwarding, which
@@ -85,6 +86,10 @@ fn settings(cluster: &Cluster, host: &Host) -> Vec<(String, String)> {
     let mut settings = vec![("net.ipv4.ip_forward".to_owned(), "1".to_owned())];
     settings.extend(
         links.map(|link| (format!("net.ipv4.conf.{}.rp_filter", link.replace('.', "/")), "2".to_owned())),
+    );
+    let ours = [&cluster.network.bridge, &cluster.network.vxlan.device];
+    settings.extend(
+        ours.map(|link| (format!("net.ipv6.conf.{}.disable_ipv6", link.replace('.', "/")), "1".to_owned())),
     );
     settings
 }

@@ -67,6 +67,7 @@ impl Bridge {
         let add = ip(&["link", "add", "name", name, "address", &mac, "type", "bridge"]);
         Script::new()
             .line(link::add_unless_ours(name, &self.alias, &add))
+            .line(link::without_ipv6(name))
             .line(ip(&["link", "set", "dev", name, "alias", &self.alias, "address", &mac, "mtu", &mtu]))
             .line(ip(&["link", "set", "dev", name, "type", "bridge", "stp_state", "0", "forward_delay", "0"]))
             .line(ip(&["address", "replace", &self.address.to_string(), "dev", name]))

@@ -85,6 +85,15 @@ pub(super) fn add_unless_ours(name: &str, alias: &str, add: &Command) -> String 
     )
 }
 
+/// Returns a line of source that turns IPv6 off on a link of ours, before it goes up.
+///
+/// With IPv6 the link would take the router advertisements of any VM, and with them a default route.
+/// A kernel without IPv6 has no such file.
+pub(super) fn without_ipv6(name: &str) -> String {
+    let path = quote(&format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"));
+    format!("[ ! -e {path} ] || echo 1 > {path}")
+}
+
 /// Reads `ip -j -d address show`.
 pub(super) fn read(section: &str) -> Result<Vec<LinkSeen>, serde_json::Error> {
     if section.trim().is_empty() {

@@ -27,6 +27,9 @@ impl Setting {
     #[must_use]
     pub fn changes(&self, facts: &Facts) -> Vec<Change> {
         let seen = facts.settings.get(&self.name).map(String::as_str);
+        if seen == Some(NO_IPV6) {
+            return Vec::new();
+        }
         let Some(difference) = Detail::field("value", seen, &self.value) else { return Vec::new() };
         let shown = seen.unwrap_or("nothing");
         let summary = format!("{shown} → {}", self.value);
@@ -58,9 +61,24 @@ impl Setting {
                 ))
             }
         };
-        script.line(format_args!("echo {} > {path}", quote(&self.value)))
+        let set = format!("echo {} > {path}", quote(&self.value));
+        // At boot nobody has asked whether the kernel has IPv6.
+        if self.name.starts_with(IPV6) {
+            script.line(format_args!("[ ! -e {IPV6_FOLDER} ] || {set}"))
+        } else {
+            script.line(set)
+        }
     }
 }
+
+/// How names of IPv6's settings begin.
+const IPV6: &str = "net.ipv6.";
+
+/// Is missing where the kernel runs without IPv6.
+const IPV6_FOLDER: &str = "/proc/sys/net/ipv6";
+
+/// What the probe tells of an IPv6 setting where the kernel runs without IPv6: nothing is to be set.
+const NO_IPV6: &str = "no IPv6";
 
 /// Returns where the kernel keeps a setting.
 fn path(name: &str) -> String {
@@ -82,8 +100,14 @@ pub(super) fn ask(names: &BTreeSet<String>) -> String {
     let filters = "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do n=${f%/*}; n=${n##*/}; \
                    read -r v < \"$f\" && printf 'net.ipv4.conf.%s.rp_filter=%s\\n' \"${n//.//}\" \"$v\"; done";
     names.iter().fold(format!("echo @@settings\n{filters}"), |source, name| {
-        let path = quote(&path(name));
-        format!("{source}\n[ -r {path} ] && read -r v < {path} && printf '%s=%s\\n' {} \"$v\"", quote(name))
+        let (path, quoted) = (quote(&path(name)), quote(name));
+        let source =
+            format!("{source}\n[ -r {path} ] && read -r v < {path} && printf '%s=%s\\n' {quoted} \"$v\"");
+        if name.starts_with(IPV6) {
+            format!("{source}\n[ -e {IPV6_FOLDER} ] || printf '%s=%s\\n' {quoted} '{NO_IPV6}'")
+        } else {
+            source
+        }
     })
 }
 

@@ -83,6 +83,7 @@ impl Vxlan {
             .arg("learning");
         Script::new()
             .line(link::add_unless_ours(name, &self.alias, &add))
+            .line(link::without_ipv6(name))
             .line(ip(&["link", "set", "dev", name, "alias", &self.alias, "address", &mac, "mtu", &mtu]))
             .line(ip(&["link", "set", "dev", name, "type", "vxlan", "id"]).arg(self.vni).args([
                 "local",

@@ -3,6 +3,7 @@
 //! A host of every inventory gets a machine of its own (see [`crate::programs::Machine`]). The real probe
 //! tells what is there, as it does over SSH.
 
+mod advertised;
 mod boot;
 mod undoing;
 mod walls;
