@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Facts, Scope},
+    resource::{Change, Facts, Scope, link},
 };
 
 /// The peers of a VXLAN link: flooded frames go to each of them.
@@ -91,5 +91,5 @@ impl Peers {
 
 /// Reads `bridge -j fdb show`.
 pub(super) fn read(section: &str) -> Result<Vec<FdbSeen>, serde_json::Error> {
-    if section.trim().is_empty() { Ok(Vec::new()) } else { serde_json::from_str(section) }
+    if section.trim().is_empty() { Ok(Vec::new()) } else { link::each(section) }
 }

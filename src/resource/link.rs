@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{
     address::Mac,
@@ -34,8 +35,7 @@ pub struct LinkSeen {
 }
 
 /// Settings of bridges and VXLAN links that ocp2 sets.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkSettings {
     /// Bridge: forward delay, hundredths of a second.
     pub forward_delay: Option<u32>,
@@ -99,13 +99,21 @@ pub(super) fn read(section: &str) -> Result<Vec<LinkSeen>, serde_json::Error> {
     if section.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let raw: Vec<Raw> = serde_json::from_str(section)?;
+    let raw: Vec<Raw> = each(section)?;
     Ok(raw.into_iter().filter(|raw| !raw.ifname.is_empty()).map(LinkSeen::from).collect())
+}
+
+/// Reads a JSON list, and leaves out each element that is not in the form expected.
+///
+/// A host has links, routes and entries of kinds never met before; none of them fails the probe.
+pub(super) fn each<T: DeserializeOwned>(section: &str) -> Result<Vec<T>, serde_json::Error> {
+    let elements: Vec<Value> = serde_json::from_str(section)?;
+    Ok(elements.into_iter().filter_map(|element| serde_json::from_value(element).ok()).collect())
 }
 
 /// Reads `ip -j route show default`.
 pub(super) fn read_routes(section: &str) -> Result<Vec<RouteSeen>, serde_json::Error> {
-    if section.trim().is_empty() { Ok(Vec::new()) } else { serde_json::from_str(section) }
+    if section.trim().is_empty() { Ok(Vec::new()) } else { each(section) }
 }
 
 #[derive(Deserialize)]
@@ -119,14 +127,14 @@ struct Raw {
     flags: Vec<String>,
     master: Option<String>,
     linkinfo: Option<RawInfo>,
-    addr_info: Vec<RawAddress>,
+    addr_info: Vec<Value>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct RawInfo {
     info_kind: Option<String>,
-    info_data: Option<LinkSettings>,
+    info_data: Value,
 }
 
 #[derive(Deserialize, Default)]
@@ -137,10 +145,39 @@ struct RawAddress {
     scope: String,
 }
 
+impl LinkSettings {
+    /// Reads the kinds that ocp2 makes: the same names mean other things in other kinds, such as
+    /// `"local":"any"` of a `sit` tunnel.
+    fn read(kind: Option<&str>, data: &Value) -> Self {
+        match kind {
+            Some("bridge") => Self {
+                forward_delay: field(data, "forward_delay"),
+                stp_state: field(data, "stp_state"),
+                ..Self::default()
+            },
+            Some("vxlan") => Self {
+                id: field(data, "id"),
+                local: field(data, "local"),
+                local6: field(data, "local6"),
+                port: field(data, "port"),
+                learning: field(data, "learning"),
+                ..Self::default()
+            },
+            _ => Self::default(),
+        }
+    }
+}
+
+fn field<T: DeserializeOwned>(data: &Value, name: &str) -> Option<T> {
+    T::deserialize(data.get(name)?).ok()
+}
+
 impl From<Raw> for LinkSeen {
     fn from(raw: Raw) -> Self {
         let info = raw.linkinfo.unwrap_or_default();
-        let global = |a: &RawAddress| {
+        let settings = LinkSettings::read(info.info_kind.as_deref(), &info.info_data);
+        let global = |address: &Value| {
+            let a = RawAddress::deserialize(address).ok()?;
             a.local.filter(|_| a.scope == "global").and_then(|ip| IpNet::new(ip, a.prefixlen).ok())
         };
         Self {
@@ -152,7 +189,7 @@ impl From<Raw> for LinkSeen {
             up: raw.flags.iter().any(|flag| flag == "UP"),
             master: raw.master,
             addresses: raw.addr_info.iter().filter_map(global).collect(),
-            settings: info.info_data.unwrap_or_default(),
+            settings,
         }
     }
 }

@@ -115,6 +115,31 @@ fn what_is_no_json_is_named() {
     assert_eq!(error.to_string(), "section \"links\" cannot be read");
 }
 
+#[test]
+fn what_is_not_ours_never_fails_the_probe() {
+    let own = Facts::read(&answer()).unwrap();
+    // As iproute2 tells of tunnels without an end, and what no version of it has told yet.
+    let foreign = r#"@@links
+[{"ifname":"sit0","mtu":1480,"flags":["NOARP"],"link_type":"sit","address":"0.0.0.0","linkinfo":{"info_kind":"sit",
+"info_data":{"proto":"ip6ip","remote":"any","local":"any","ttl":64,"pmtudisc":false}},"addr_info":[]},
+{"ifname":"gre0","mtu":1476,"linkinfo":{"info_kind":"gre","info_data":{"remote":"any","local":"any","id":"x"}},
+"addr_info":[{"family":"new","local":7},{"family":"inet","local":"10.7.0.1","prefixlen":24,"scope":"global"}]},
+{"ifname":"far0","mtu":1400,"linkinfo":{"info_kind":"vxlan","info_data":{"id":9,"port":4789,"local":"any"}}},
+{"ifname":"odd0","mtu":"large"},7,"#;
+    let answer = answer()
+        .replacen("@@links\n[", foreign, 1)
+        .replacen("@@routes\n[", "@@routes\n[{\"dev\":7},{\"dev\":\"sit0\",\"prefsrc\":\"any\"},", 1)
+        .replacen("@@fdb\n[", "@@fdb\n[{\"mac\":\"0\",\"dst\":\"via here\"},{},", 1);
+    let facts = Facts::read(&answer).unwrap();
+    assert_eq!(facts.links[3..], own.links[..]);
+    assert_eq!((facts.routes, facts.fdb), (own.routes, own.fdb));
+    let [sit, gre, far] = &facts.links[..3] else { panic!("{:#?}", facts.links) };
+    assert_eq!((&*sit.name, sit.settings.local), ("sit0", None));
+    assert_eq!(gre.addresses, ["10.7.0.1/24".parse().unwrap()]);
+    // Another's tunnel is still seen as one.
+    assert_eq!((far.settings.id, far.settings.port, far.settings.local), (Some(9), Some(4789), None));
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_without_panic(text in any::<String>()) {
