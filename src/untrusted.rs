@@ -41,6 +41,57 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// As [`shown`], for text that ocp2 itself has coloured: its own colours stay.
+///
+/// Of ECMA-48's sequences that are those of SGR, and of these bold, faint, italic, underlined and the
+/// foreground's colours but black: nothing that hides text.
+#[must_use]
+pub fn coloured(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut pieces = text.split("\u{1b}[");
+    let mut out = shown(pieces.next().unwrap_or_default()).into_owned();
+    for piece in pieces {
+        let end = piece.find('m').unwrap_or(0);
+        let (codes, rest) = piece.split_at(end);
+        if !rest.is_empty() && end > 0 && codes.split(';').all(is_harmless) {
+            out += &format!("\u{1b}[{codes}m");
+            out += &shown(&rest[1..]);
+        } else {
+            out += "\\u{1b}[";
+            out += &shown(piece);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Tells whether a code of SGR is one of those in use here.
+fn is_harmless(code: &str) -> bool {
+    matches!(code, "0" | "1" | "2" | "3" | "4" | "22" | "23" | "24" | "39")
+        || matches!(code.as_bytes(), [b'3' | b'9', b'1'..=b'7'])
+}
+
+/// Returns JSON whose strings do nothing to a terminal either: they read the same.
+///
+/// JSON's own rules leave the C1 controls and Unicode's directional marks as they are.
+#[must_use]
+pub fn json(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if acts(c) {
+            // All of them are in the basic plane.
+            out += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Tells whether a character does something to a terminal, or to the order of what is read.
 fn acts(c: char) -> bool {
     let turns =
@@ -71,6 +122,13 @@ mod tests {
         assert_eq!(shown("\x1b]52;c;cm0=\x07"), "\\u{1b}]52;c;cm0=\\u{7}");
         assert_eq!(shown("\u{9b}2Jx"), "\\u{9b}2Jx");
         assert_eq!(shown("one\r\ntwo\rthree"), "one\ntwo\\u{d}three");
+        assert_eq!(
+            coloured("\x1b[1;31mred\x1b[0m \x1b[8mhidden\x1b[2J\x1b["),
+            "\x1b[1;31mred\x1b[0m \\u{1b}[8mhidden\\u{1b}[2J\\u{1b}["
+        );
+        assert_eq!(coloured("\x1b[30mm \x1b]0;x\x07 \x1b[m"), "\\u{1b}[30mm \\u{1b}]0;x\\u{7} \\u{1b}[m");
+        let read: String = serde_json::from_str(&json("\"a\u{9b}2J\u{202e}\"")).unwrap();
+        assert_eq!((read.as_str(), json("\"\u{9b}\"").as_ref()), ("a\u{9b}2J\u{202e}", "\"\\u009b\""));
         assert_eq!(shown("a\u{202e}b\u{2028}"), "a\\u{202e}b\\u{2028}");
     }
 }

@@ -26,6 +26,7 @@ mod release;
 mod removal;
 mod sighting;
 mod signing;
+mod unread;
 
 pub use bootstrap::retire;
 pub use hosts::kvm_proof;
@@ -42,3 +43,4 @@ pub use release::{ReleaseRecord, release};
 pub use removal::{Removal, removal};
 pub use sighting::{Sighting, sighting};
 pub use signing::{Judgement, SigningRequest, judge};
+pub use unread::unread;

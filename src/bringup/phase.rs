@@ -1,7 +1,7 @@
 //! The list of phases, in the order of the story.
 
 use crate::{
-    bringup::{Place, balancer, gateway, heirs, hosts, machines, names, neighbours, overlay},
+    bringup::{Place, balancer, gateway, heirs, hosts, machines, names, neighbours, overlay, unread},
     cluster::Cluster,
     command::quote,
     render,
@@ -147,5 +147,6 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
         format!("{}*", quote(&format!("{pool}/{}-", cluster.name))),
         heirs::PATTERN.to_owned(),
     ]);
+    questions.listings.extend(unread::patterns(&place));
     Ok(questions)
 }

@@ -41,6 +41,7 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Fai
 
 async fn take_down(global: &Global, arguments: &Arguments, site: &mut Site) -> Result<(), Failure> {
     // What is removed is what carries the cluster's name: a host that lost its NIC's address is taken down, too.
+    site.refuse_unread(None)?;
     let cluster = site.assumed().clone();
     let options = Removal { keep_volumes: arguments.keep_volumes, packages: arguments.packages };
     let changes = |site: &Site| -> Vec<Vec<crate::resource::Change>> {

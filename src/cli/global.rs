@@ -3,11 +3,12 @@
 use std::{
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::{Args, ValueEnum};
 
-use crate::{cli::failure::Failure, ui::Color};
+use crate::{cli::failure::Failure, ui::Color, untrusted};
 
 /// Options that every command has.
 #[derive(Debug, Args)]
@@ -24,9 +25,20 @@ pub(super) struct Global {
     /// Show what the programs on the hosts print
     #[arg(short, long, global = true)]
     pub(super) verbose: bool,
+    /// Longest that a host may take to answer a question, such as 90s or 5m [default: 2m]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
     /// Do not ask
     #[arg(short, long, global = true)]
     pub(super) yes: bool,
+}
+
+/// Reads a duration such as `90s` or `5m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let read: jiff::SignedDuration =
+        text.parse().map_err(|_| "a duration is such as 90s or 5m".to_owned())?;
+    let read = Duration::try_from(read).ok().filter(|duration| *duration >= Duration::from_secs(1));
+    read.ok_or_else(|| "it has to be a second at the least".to_owned())
 }
 
 /// Format of a result.
@@ -73,14 +85,21 @@ impl Global {
 /// Reads one answer from the terminal.
 pub(super) fn ask(prompt: &str) -> Result<String, Failure> {
     let local = |source| Failure::Local { what: "asking on the terminal".into(), source };
-    write!(std::io::stderr(), "{prompt}").map_err(local)?;
+    write!(std::io::stderr(), "{}", untrusted::shown(prompt)).map_err(local)?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(local)?;
     Ok(answer)
 }
 
 /// Prints a result on stdout; a reader that went away early is not a failure.
+///
+/// What a host has put into it does nothing to a terminal.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
+    print_exactly(&untrusted::coloured(text))
+}
+
+/// Prints a file as it is: it holds nothing that a host made.
+pub(super) fn print_exactly(text: &str) -> Result<(), Failure> {
     let newline = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
     match write!(std::io::stdout(), "{text}{newline}").and_then(|()| std::io::stdout().flush()) {
         Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -94,5 +113,5 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 pub(super) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let source =
         |error: serde_json::Error| Failure::Local { what: "writing the result".into(), source: error.into() };
-    print(&serde_json::to_string_pretty(value).map_err(source)?)
+    print_exactly(&untrusted::json(&serde_json::to_string_pretty(value).map_err(source)?))
 }

@@ -13,7 +13,7 @@ use crate::{
     bringup::{Phase, domain, ignition, installer_inputs},
     cli::{
         failure::Failure,
-        global::{Global, print},
+        global::{Global, print, print_exactly},
         site::load,
     },
     cluster::{self, Cluster, Resolved},
@@ -189,7 +189,7 @@ fn show(all: &[Rendered], cluster: &Cluster) -> Result<(), Failure> {
             say("note: secrets are masked on a terminal; redirect stdout, or use --dir, for the real file");
             print(&installer_inputs::install_config_masked(cluster)?)?;
         } else {
-            print(&one.text)?;
+            print_exactly(&one.text)?;
         }
     }
     Ok(())

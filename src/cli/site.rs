@@ -9,14 +9,14 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    bringup::{self, Finding, Phase},
+    bringup::{self, Finding, Phase, Place},
     cli::{
         failure::Failure,
         global::{Global, ask},
     },
     cluster::{self, Cluster, Resolved, Underlay},
-    engine::{self, Event, Fleet, Sink},
-    host::{Ask, Keyring, Refuse, Target, UnknownKey},
+    engine::{self, Event, Fleet, Member, Sink},
+    host::{ANSWER, Ask, Keyring, Refuse, Target, UnknownKey},
     inventory::{self, Disk, HostSettings, Loaded},
     resource::Resource,
     secret::Secret,
@@ -83,7 +83,8 @@ impl Site {
         let assumed = cluster::resolve(&loaded, &cluster::unseen(&loaded.inventory))?.cluster;
         let hosts = loaded.inventory.hosts.iter().enumerate();
         let hosts = hosts.filter(|(_, host)| !skipped.contains(&host.name.value));
-        let hosts = hosts.map(|(index, host)| Ok((target(host), bringup::questions(&assumed, index)?)));
+        let hosts =
+            hosts.map(|(index, host)| Ok((target(host, global), bringup::questions(&assumed, index)?)));
         let hosts = hosts.collect::<Result<Vec<_>, Failure>>()?;
         let warn = {
             let sink = sink.clone();
@@ -103,7 +104,24 @@ impl Site {
         Ok(self.resolve()?.cluster)
     }
 
+    /// Fails with all that the hosts could not tell; `without` says which part is not missed.
+    pub(super) fn refuse_unread(&self, without: Option<&str>) -> Result<(), Failure> {
+        let place = Place::of(&self.assumed);
+        let unread = |member: &Member| {
+            let mut facts = member.facts.clone();
+            facts.unknown.retain(|part, _| Some(*part) != without);
+            bringup::unread(&place, member.session.name(), &facts)
+        };
+        let findings: Vec<Finding> = self.fleet.members().iter().flat_map(unread).collect();
+        if findings.is_empty() { Ok(()) } else { Err(Failure::NotReady(findings)) }
+    }
+
     fn resolve(&self) -> Result<Resolved, Failure> {
+        self.refuse_unread(None)?;
+        self.resolve_anyway()
+    }
+
+    fn resolve_anyway(&self) -> Result<Resolved, Failure> {
         let mut seen: BTreeMap<String, Underlay> = BTreeMap::new();
         let mut findings = Vec::new();
         for member in self.fleet.members() {
@@ -139,6 +157,12 @@ impl Site {
     /// Returns the cluster without what only hosts can tell: names and paths, enough to find what is ocp2's.
     pub(super) fn assumed(&self) -> &Cluster {
         &self.assumed
+    }
+
+    /// As [`Site::cluster`], also where a host's libvirt did not answer: to show what is known.
+    pub(super) fn cluster_to_show(&self) -> Result<Cluster, Failure> {
+        self.refuse_unread(Some("libvirt"))?;
+        Ok(self.resolve_anyway()?.cluster)
     }
 
     /// Fails with everything that keeps the hosts from their part.
@@ -203,7 +227,7 @@ fn check_names(loaded: &Loaded, skipped: &[String]) -> Result<(), Failure> {
 }
 
 /// Returns how a host of the inventory is reached.
-fn target(host: &HostSettings) -> Target {
+fn target(host: &HostSettings, global: &Global) -> Target {
     let ssh = &host.ssh.value;
     Target {
         port: ssh.port,
@@ -211,6 +235,7 @@ fn target(host: &HostSettings) -> Target {
         identity_file: ssh.identity_file.clone(),
         known_hosts_file: ssh.known_hosts_file.clone(),
         proxy_jump: ssh.proxy_jump.clone(),
+        answer: global.timeout.unwrap_or(ANSWER),
         ..Target::new(&host.name.value, &ssh.address)
     }
 }

@@ -110,7 +110,7 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Fai
 
 async fn list(global: &Global, inventory: Option<PathBuf>) -> Result<(), Failure> {
     let (site, lost) = Site::open_reachable(global, inventory.as_deref()).await?;
-    let cluster = site.cluster()?;
+    let cluster = site.cluster_to_show()?;
     let states = states(&site);
     let vms: Vec<Vm> = cluster.machines().map(|node| vm(&cluster, node, &states)).collect();
     match global.output {
@@ -127,7 +127,9 @@ fn states(site: &Site) -> BTreeMap<String, BTreeMap<String, DomainState>> {
         let seen = facts.hypervisor.iter().flat_map(|seen| &seen.domains);
         seen.map(|domain| (domain.name.clone(), domain.state)).collect()
     };
-    site.fleet.members().iter().map(|m| (m.session.name().to_owned(), domains(&m.facts))).collect()
+    // What libvirt did not tell is unknown, as on a host that was not reached.
+    let told = site.fleet.members().iter().filter(|m| !m.facts.unknown.contains_key("libvirt"));
+    told.map(|m| (m.session.name().to_owned(), domains(&m.facts))).collect()
 }
 
 fn vm<'a>(

@@ -19,6 +19,9 @@ use crate::{
 /// Marks the beginning of a step in a script's output.
 const STEP: &str = "@@step ";
 
+/// Of what a step prints, this much is kept for the error that may come, bytes.
+const MOST_OUTPUT: usize = 16 << 10;
+
 /// How long changes that could cut the way in may be silent before a fresh connection is tried.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -173,6 +176,12 @@ impl Applier<'_> {
                 } else {
                     progress.1.push_str(line);
                     progress.1.push('\n');
+                    // The reason is at the end.
+                    if progress.1.len() > 2 * MOST_OUTPUT {
+                        let from = progress.1.len() - MOST_OUTPUT;
+                        let cut = progress.1[..].char_indices().map(|(at, _)| at).find(|at| *at >= from);
+                        progress.1.drain(..cut.unwrap_or(0));
+                    }
                     (self.sink)(Event::Output { host: host.clone(), line: line.to_owned() });
                 }
             };

@@ -1,6 +1,8 @@
 //! What happens while a command runs, as data; `ui` alone decides how it looks.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
+
+use crate::untrusted;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -90,6 +92,31 @@ pub enum Event {
         /// The sentence.
         text: String,
     },
+}
+
+impl Event {
+    /// Returns it with its texts as a terminal may be given them: hosts and their programs made them.
+    #[must_use]
+    pub fn shown(mut self) -> Self {
+        for text in self.texts() {
+            if let Cow::Owned(shown) = untrusted::shown(text) {
+                *text = shown;
+            }
+        }
+        self
+    }
+
+    fn texts(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Connected { host } | Self::Applying { host, .. } => vec![host],
+            Self::Step { host, text, .. } | Self::Output { host, line: text } => vec![host, text],
+            Self::Transfer { host, what, .. } => vec![host, what],
+            Self::Waiting { text } | Self::Note { text } | Self::Warning { text } => vec![text],
+            Self::Stage { node, text } => vec![node, text],
+            Self::Trouble { what, fix } => vec![what, fix],
+            Self::Phase { .. } | Self::PhaseDone { .. } => Vec::new(),
+        }
+    }
 }
 
 /// Takes events as they happen; it may be called from several tasks.

@@ -1,6 +1,9 @@
 //! All hosts of a cluster, with what was last seen on each.
 
-use std::sync::Arc;
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::Arc,
+};
 
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
@@ -262,17 +265,34 @@ impl Member {
     /// Asks the host again what may have changed, in one script.
     async fn refresh(&mut self) -> Result<(), Error> {
         let scope = self.stale.unwrap_or(Scope::Whole);
-        let script = self.questions.script(scope);
-        let now = jiff::Timestamp::now().as_second();
-        let host = self.session.name();
-        let output = self.session.run(&script, |_| {}).await?.checked(host, "the probe")?;
-        self.facts.renew(&output.text()).map_err(|source| Error::Facts { host: host.to_owned(), source })?;
+        let mut now = jiff::Timestamp::now().as_second();
+        Box::pin(self.look(scope)).await?;
+        // Somebody may have written while we looked; what stays unknown is a finding.
+        if !self.facts.unknown.is_empty() {
+            now = jiff::Timestamp::now().as_second();
+            Box::pin(self.look(scope)).await?;
+        }
         if scope == Scope::Whole {
             self.asked = now;
         }
         self.stale = None;
         Ok(())
     }
+
+    /// Asks the host once.
+    async fn look(&mut self, scope: Scope) -> Result<(), Error> {
+        let (host, mark) = (self.session.name(), mark());
+        let script = self.questions.marked(scope, &mark);
+        let output = self.session.ask(&script).await?.checked(host, "the probe")?;
+        let told = self.facts.renew(&output.text(), &mark);
+        told.map_err(|source| Error::Facts { host: host.to_owned(), source })
+    }
+}
+
+/// Returns what no user of a host can guess.
+fn mark() -> String {
+    let random = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}-", random(), random())
 }
 
 /// Connects to one host and asks it its questions.

@@ -8,6 +8,8 @@ use russh::{
     keys::{Certificate, HashAlg, PrivateKey, PublicKey, agent::AgentIdentity, key::PrivateKeyWithHashAlg},
 };
 
+use tokio::time::timeout;
+
 use super::{
     Keyring,
     ask::Unlocked,
@@ -18,6 +20,10 @@ use crate::secret::Secret;
 
 /// How long a host may take to answer one offer: PAM and reverse DNS can be slow.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a login by an agent's key may take: it may be waiting for a finger on a key. sshd itself
+/// gives up after two minutes (`LoginGraceTime`).
+const FINGER: Duration = Duration::from_secs(120);
 
 /// How the login went.
 pub(super) enum Login {
@@ -130,7 +136,7 @@ async fn by_key(
         let hash = rsa_hash(handle, key.public_key()).await?;
         Ok(handle.authenticate_publickey(user, PrivateKeyWithHashAlg::new(key, hash)).await)
     };
-    match tokio::time::timeout(PATIENCE, attempt).await {
+    match timeout(PATIENCE, attempt).await {
         Ok(Ok(Ok(result))) => answer(handle, result),
         Ok(Ok(Err(error))) => Answer::Broken(error.to_string()),
         Ok(Err(answer)) => answer,
@@ -146,28 +152,28 @@ async fn by_agent(
     certificate: Option<Certificate>,
 ) -> Answer {
     let Some(agent) = agent else { return Answer::Failed(String::from("the agent is gone")) };
-    // No time limit: the agent may be waiting for a finger on a key.
-    let result = match (certificate, public) {
-        (Some(certificate), _) => {
-            let hash = match rsa_hash(handle, &PublicKey::from(certificate.public_key().clone())).await {
-                Ok(hash) => hash,
-                Err(answer) => return answer,
-            };
-            handle.authenticate_certificate_with(user, certificate, hash, agent).await
+    let attempt = async {
+        match (certificate, public) {
+            (Some(certificate), _) => {
+                let hash = rsa_hash(handle, &PublicKey::from(certificate.public_key().clone())).await?;
+                Ok(handle.authenticate_certificate_with(user, certificate, hash, agent).await)
+            }
+            (None, Some(public)) => {
+                let hash = rsa_hash(handle, &public).await?;
+                Ok(handle.authenticate_publickey_with(user, public, hash, agent).await)
+            }
+            (None, None) => Err(Answer::Failed(String::from("the agent has no such key"))),
         }
-        (None, Some(public)) => {
-            let hash = match rsa_hash(handle, &public).await {
-                Ok(hash) => hash,
-                Err(answer) => return answer,
-            };
-            handle.authenticate_publickey_with(user, public, hash, agent).await
-        }
-        (None, None) => return Answer::Failed(String::from("the agent has no such key")),
     };
-    match result {
-        Ok(result) => answer(handle, result),
-        Err(AgentAuthError::Send(error)) => Answer::Broken(error.to_string()),
-        Err(AgentAuthError::Key(error)) => Answer::Failed(format!("the agent did not sign: {error}")),
+    match timeout(FINGER, attempt).await {
+        Ok(Ok(Ok(result))) => answer(handle, result),
+        Ok(Ok(Err(AgentAuthError::Send(error)))) => Answer::Broken(error.to_string()),
+        Ok(Ok(Err(AgentAuthError::Key(error)))) => Answer::Failed(format!("the agent did not sign: {error}")),
+        Ok(Err(answer)) => answer,
+        Err(_) => {
+            let reason = format!("neither the agent nor the host has answered within {} s", FINGER.as_secs());
+            Answer::Broken(reason)
+        }
     }
 }
 
@@ -191,7 +197,7 @@ async fn probe(
             (None, None) => Ok(Err(Accepted::Yes)),
         }
     };
-    match tokio::time::timeout(PATIENCE, attempt).await {
+    match timeout(PATIENCE, attempt).await {
         Ok(Ok(Ok(result))) => answer(handle, result),
         Ok(Ok(Err(Accepted::Yes))) => Answer::Locked,
         Ok(Ok(Err(Accepted::Broken))) => Answer::Broken(String::from("the connection closed")),

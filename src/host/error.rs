@@ -118,6 +118,26 @@ pub enum Error {
         /// Why, as far as it is known.
         reason: String,
     },
+    /// The host is there, and what it was asked for does not come.
+    #[error("{host}: no answer within {seconds} s: {what}")]
+    Silent {
+        /// Host.
+        host: String,
+        /// How far it got.
+        what: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// The host says more than any answer has.
+    #[error("{host}: it printed more than {limit} bytes: {what}")]
+    TooMuch {
+        /// Host.
+        host: String,
+        /// How far it got.
+        what: String,
+        /// The most that is read.
+        limit: usize,
+    },
     /// The host's sshd does not open another channel, or not of this kind.
     #[error("{host}: sshd refuses {what}: {reason}")]
     ChannelRefused {
@@ -239,6 +259,8 @@ impl Error {
             | Self::SudoRefused { host, .. }
             | Self::NoBash { host, .. }
             | Self::ConnectionLost { host, .. }
+            | Self::Silent { host, .. }
+            | Self::TooMuch { host, .. }
             | Self::ChannelRefused { host, .. }
             | Self::CommandFailed { host, .. }
             | Self::NoFile { host, .. }
@@ -271,6 +293,7 @@ impl Error {
                 | Self::LoginRefused { .. }
                 | Self::SudoRefused { .. }
                 | Self::ConnectionLost { .. }
+                | Self::Silent { .. }
         )
     }
 
@@ -300,6 +323,14 @@ impl Error {
                  echo '{user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/ocp2"
             ),
             Self::NoBash { .. } => String::from("install bash"),
+            Self::Silent { host, .. } => format!(
+                "look at what keeps {host} busy, or at what its login shell and sudo wait for; \
+                 `--timeout 10m` waits longer"
+            ),
+            Self::TooMuch { host, .. } => format!(
+                "log in to {host} by hand and see what prints there: a login shell's start-up file, or a command that \
+                 does not do what its name says"
+            ),
             Self::ChannelRefused { .. } => {
                 String::from("look at MaxSessions and AllowTcpForwarding in the host's sshd_config")
             }

@@ -3,13 +3,14 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use russh::keys::{
     Certificate, PrivateKey, PublicKey,
     agent::{AgentIdentity, client::AgentClient},
 };
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, time::timeout};
 
 use super::configuration::Configuration;
 use crate::secret::Secret;
@@ -49,6 +50,9 @@ struct KeyFile {
     certificate: Option<Certificate>,
     private: Option<Source>,
 }
+
+/// How long an agent may take to list its keys; one that hangs must not keep those in files.
+const AGENT: Duration = Duration::from_secs(5);
 
 impl Identities {
     /// Collects key files and the agent's keys.
@@ -93,25 +97,23 @@ impl Identities {
 }
 
 async fn connect_agent(socket: &Path, notes: &mut Vec<String>) -> (Option<Agent>, Vec<AgentIdentity>) {
-    let mut agent = match AgentClient::connect_uds(socket).await {
-        Ok(agent) => agent,
-        Err(error) => {
-            notes.push(format!("agent {}: {error}", socket.display()));
-            return (None, Vec::new());
-        }
-    };
-    match agent.request_identities().await {
-        Ok(held) => {
+    let asked = timeout(AGENT, async {
+        let mut agent = AgentClient::connect_uds(socket).await.map_err(|error| error.to_string())?;
+        let held = agent.request_identities().await.map_err(|error| error.to_string())?;
+        Ok::<_, String>((agent, held))
+    });
+    let reason = match asked.await {
+        Ok(Ok((agent, held))) => {
             if held.is_empty() {
                 notes.push(String::from("the agent holds no key"));
             }
-            (Some(agent), held)
+            return (Some(agent), held);
         }
-        Err(error) => {
-            notes.push(format!("agent {}: {error}", socket.display()));
-            (None, Vec::new())
-        }
-    }
+        Ok(Err(reason)) => reason,
+        Err(_) => format!("no answer within {} s", AGENT.as_secs()),
+    };
+    notes.push(format!("agent {}: {reason}", socket.display()));
+    (None, Vec::new())
 }
 
 fn from_agent(identity: AgentIdentity) -> Identity {

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{Error, Session, pipe::Pipe, preamble, upload::part};
+use super::{Bounds, Error, Session, pipe::Pipe, preamble, upload::part};
 use crate::command::{Script, quote};
 
 /// How many connections; a guest of somebody's sshd does not ask for more (`MaxStartups` is 10).
@@ -142,7 +142,7 @@ async fn lane(
     mut blocks: mpsc::Receiver<Bytes>,
 ) -> Result<(), Error> {
     let own = session.reconnect().await?;
-    let mut pipe = Pipe::open(&own, preamble::SPAWN).await?;
+    let mut pipe = Pipe::open(&own, preamble::SPAWN, Bounds::work()).await?;
     let writer = pipe.writer();
     writer.data_bytes(preamble::line(&receive(&to, index))).await.map_err(|_| own.lost())?;
     'sending: while let Some(block) = blocks.recv().await {

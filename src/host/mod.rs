@@ -10,6 +10,7 @@
 
 mod ask;
 mod authentication;
+mod bounds;
 mod channel;
 mod configuration;
 mod connection;
@@ -34,11 +35,12 @@ mod trust;
 mod upload;
 
 pub use ask::{Ask, Keyring, Refuse, UnknownKey};
+pub use bounds::Bounds;
 pub use error::Error;
 pub use hypervisor::Hypervisor;
 pub use output::Output;
 pub use process::Process;
 pub use relay::{Parcel, Stop, Uploaded, relay, relay_upload};
 pub use session::Session;
-pub use target::Target;
+pub use target::{ANSWER, Target};
 pub use transfer::Digest;

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use russh::{ChannelMsg, ChannelWriteHalf, client::Msg};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Error, Session,
+    Bounds, Error, Session,
     channel::{Channel, End},
     preamble::Preamble,
 };
@@ -20,18 +20,30 @@ pub(super) struct Pipe {
     end: End,
     stderr: Vec<u8>,
     closed: bool,
+    bounds: Bounds,
+    opened: Instant,
+    /// When the last message came.
+    heard: Instant,
+    /// Bytes that came, of whatever kind.
+    taken: usize,
+    /// The bound that the host has passed.
+    passed: Option<Box<Error>>,
 }
 
 /// How long output may still come after the command's end: a child that kept the pipe open
 /// must not keep us.
 const AFTERMATH: Duration = Duration::from_secs(5);
 
-/// Enough of a long-running command's errors to say what happened.
-const MOST_STDERR: usize = 16 << 20;
+/// Enough of a command's errors to say what happened, bytes.
+const MOST_STDERR: usize = 1 << 20;
+
+/// What may come before a script begins (greetings, a login shell's noise), bytes; more is no greeting.
+const MOST_NOISE: usize = 1 << 20;
 
 impl Pipe {
     /// Starts one of the [`super::preamble`]'s commands.
-    pub async fn open(session: &Session, command: &str) -> Result<Self, Error> {
+    pub async fn open(session: &Session, command: &str, bounds: Bounds) -> Result<Self, Error> {
+        let opened = Instant::now();
         let channel = session.exec(command).await?;
         Ok(Self {
             session: session.clone(),
@@ -40,6 +52,11 @@ impl Pipe {
             end: End::default(),
             stderr: Vec::new(),
             closed: false,
+            bounds,
+            opened,
+            heard: opened,
+            taken: 0,
+            passed: None,
         })
     }
 
@@ -50,20 +67,44 @@ impl Pipe {
     }
 
     /// Returns the next piece of the command's own output, `None` at its end. Cancel safe.
+    ///
+    /// It ends, too, where the host passes a bound; [`Pipe::outcome`] then says which.
     pub async fn next(&mut self) -> Option<Bytes> {
         while !self.closed {
-            let limit = if self.end.status().is_some() { AFTERMATH } else { Duration::MAX };
-            let Ok(Some(message)) = timeout(limit, self.channel.read().wait()).await else { break };
+            let deadline = self.deadline();
+            let wait = self.channel.read().wait();
+            let message = match deadline {
+                Some(deadline) => timeout_at(deadline, wait).await,
+                None => Ok(wait.await),
+            };
+            let Ok(message) = message else {
+                // A command that has ended is not waited for: see [`AFTERMATH`].
+                if self.end.status().is_none() {
+                    self.passed = Some(Box::new(self.silent()));
+                }
+                break;
+            };
+            let Some(message) = message else { break };
+            self.heard = Instant::now();
             self.end.note(&message);
             match message {
                 ChannelMsg::Data { data } => {
+                    self.taken = self.taken.saturating_add(data.len());
                     let own = self.preamble.take(data);
+                    if self.is_too_much() {
+                        break;
+                    }
                     if !own.is_empty() {
                         return Some(own);
                     }
                 }
-                ChannelMsg::ExtendedData { data, ext: 1 } if self.stderr.len() < MOST_STDERR => {
-                    self.stderr.extend_from_slice(&data);
+                ChannelMsg::ExtendedData { data, ext: 1 } => {
+                    self.taken = self.taken.saturating_add(data.len());
+                    let room = MOST_STDERR.saturating_sub(self.stderr.len());
+                    self.stderr.extend_from_slice(&data[..room.min(data.len())]);
+                    if self.is_too_much() {
+                        break;
+                    }
                 }
                 ChannelMsg::Close | ChannelMsg::Failure => break,
                 _ => {}
@@ -71,6 +112,39 @@ impl Pipe {
         }
         self.closed = true;
         None
+    }
+
+    /// Returns until when the next message is waited for.
+    fn deadline(&self) -> Option<Instant> {
+        let call = self.bounds.time.map(|time| self.opened + time);
+        let begin = (!self.preamble.begun()).then(|| self.opened + self.session.answer());
+        let aftermath = self.end.status().map(|_| self.heard + AFTERMATH);
+        call.into_iter().chain(begin).chain(aftermath).min()
+    }
+
+    fn silent(&self) -> Error {
+        let call = self.bounds.time.unwrap_or_else(|| self.session.answer());
+        let (what, waited) = match (self.preamble.begun(), self.preamble.uid()) {
+            (true, _) => ("its script has begun and does not end", call),
+            (false, Some(0)) => ("bash does not come up", self.session.answer()),
+            (false, Some(_)) => ("sudo does not come back", self.session.answer()),
+            (false, None) => ("the login shell does not get as far as a command", self.session.answer()),
+        };
+        let host = self.session.name().to_owned();
+        Error::Silent { host, what: what.to_owned(), seconds: waited.min(call).as_secs() }
+    }
+
+    /// Notes and tells whether the host says more than it may.
+    fn is_too_much(&mut self) -> bool {
+        let (limit, what) = if self.preamble.begun() {
+            (self.bounds.bytes, "where an answer was expected")
+        } else {
+            (Some(MOST_NOISE), "before the script began")
+        };
+        let Some(limit) = limit.filter(|limit| self.taken > *limit) else { return false };
+        let host = self.session.name().to_owned();
+        self.passed = Some(Box::new(Error::TooMuch { host, what: what.to_owned(), limit }));
+        true
     }
 
     /// Returns status and errors of the command; call it after [`Pipe::next`] gave `None`.
@@ -81,6 +155,9 @@ impl Pipe {
     /// Like [`Pipe::outcome`], where the pipe cannot be given away.
     pub fn ended(&self) -> Result<(i32, String), Error> {
         let stderr = String::from_utf8_lossy(&self.stderr).into_owned();
+        if let Some(passed) = &self.passed {
+            return Err(Error::clone(passed));
+        }
         match self.end.status() {
             _ if self.end.refused() => Err(self.session.login_refused("sshd refuses to run commands")),
             // Never taken for success: the connection is what ended.
@@ -90,6 +167,9 @@ impl Pipe {
         }
     }
 }
+
+/// The longest line, bytes; a longer one comes in pieces.
+const LONGEST_LINE: usize = 4 << 20;
 
 /// Cuts a stream into lines.
 #[derive(Debug, Default)]
@@ -106,6 +186,9 @@ impl Lines {
             rest = &rest[at + 1..];
         }
         self.0.extend_from_slice(rest);
+        if self.0.len() > LONGEST_LINE {
+            line(&String::from_utf8_lossy(&std::mem::take(&mut self.0)));
+        }
     }
 
     /// Passes on the last line, if nothing ended it.

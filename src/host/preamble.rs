@@ -26,9 +26,6 @@ macro_rules! become_root {
     };
 }
 
-/// Noise that a login shell prints before it gets to the command; more than this is no shell.
-const MOST_NOISE: usize = 1 << 20;
-
 /// Becomes root, reads all of stdin, then runs it.
 ///
 /// `$(cat)` reads in large blocks where `bash -s` would read byte by byte. The script is in bash's
@@ -54,6 +51,8 @@ pub(super) fn line(source: &str) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Preamble {
     noise: Vec<u8>,
+    /// Where the first line begins that has not ended yet.
+    looked_at: usize,
     uid: Option<u32>,
     begun: bool,
 }
@@ -65,7 +64,7 @@ impl Preamble {
             return data;
         }
         self.noise.extend_from_slice(&data);
-        let mut start = 0;
+        let mut start = self.looked_at;
         while let Some(length) = self.noise[start..].iter().position(|&byte| byte == b'\n') {
             let line = String::from_utf8_lossy(&self.noise[start..start + length]).into_owned();
             start += length + 1;
@@ -76,9 +75,7 @@ impl Preamble {
                 return Bytes::from(self.noise.split_off(start));
             }
         }
-        if self.noise.len() > MOST_NOISE {
-            self.noise.drain(..start.max(MOST_NOISE / 2));
-        }
+        self.looked_at = start;
         Bytes::new()
     }
 

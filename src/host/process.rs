@@ -1,12 +1,15 @@
 //! A long-running remote process that is talked to.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use russh::{ChannelWriteHalf, client::Msg};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Error, Session,
+    Bounds, Error, Session,
     pipe::{Lines, Pipe},
     preamble,
 };
@@ -17,14 +20,19 @@ pub struct Process {
     session: Session,
     writer: Arc<ChannelWriteHalf<Msg>>,
     lines: mpsc::UnboundedReceiver<String>,
+    /// Bytes of lines that nobody has taken yet.
+    waiting: Arc<AtomicUsize>,
     /// The task that reads the channel holds it; this end tells it to let go.
     end: Option<oneshot::Receiver<Result<(i32, String), Error>>>,
     _alive: oneshot::Sender<()>,
 }
 
+/// The most that may wait for somebody to take it, bytes.
+const MOST_WAITING: usize = 16 << 20;
+
 impl Process {
     pub(super) async fn start(session: &Session, script: &Script) -> Result<Self, Error> {
-        let mut pipe = Pipe::open(session, preamble::SPAWN).await?;
+        let mut pipe = Pipe::open(session, preamble::SPAWN, Bounds::stream()).await?;
         let writer = pipe.writer();
         // Not waited for: where the host does not read, the reader notices the end.
         let first = preamble::line(script.source());
@@ -32,26 +40,36 @@ impl Process {
         let (send, lines) = mpsc::unbounded_channel();
         let (ended, end) = oneshot::channel();
         let (alive, mut dropped) = oneshot::channel::<()>();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let waits = Arc::clone(&waiting);
+        let host = session.name().to_owned();
         feeder.data_bytes(first).await.map_err(|_| session.lost())?;
         // Read by a task of its own: a channel nobody reads holds up all others of the connection.
         tokio::spawn(async move {
             let mut cut = Lines::default();
+            let pass_on = |line: &str| {
+                waits.fetch_add(line.len() + 1, Ordering::Relaxed);
+                let _ = send.send(line.to_owned());
+            };
             loop {
                 tokio::select! {
                     _ = &mut dropped => return,
                     data = pipe.next() => match data {
-                        Some(data) => cut.take(&data, |line| { let _ = send.send(line.to_owned()); }),
+                        Some(data) => cut.take(&data, pass_on),
                         None => break,
                     },
                 }
+                if waits.load(Ordering::Relaxed) > MOST_WAITING {
+                    let what = "faster than it is read".to_owned();
+                    let _ = ended.send(Err(Error::TooMuch { host, what, limit: MOST_WAITING }));
+                    return;
+                }
             }
-            cut.finish(|line| {
-                let _ = send.send(line.to_owned());
-            });
+            cut.finish(pass_on);
             drop(send);
             let _ = ended.send(pipe.outcome());
         });
-        Ok(Self { session: session.clone(), writer, lines, end: Some(end), _alive: alive })
+        Ok(Self { session: session.clone(), writer, lines, waiting, end: Some(end), _alive: alive })
     }
 
     /// Writes to the process's stdin.
@@ -72,7 +90,9 @@ impl Process {
 
     /// Returns the next line of its output, `None` when there will be no more. Cancel safe.
     pub async fn line(&mut self) -> Option<String> {
-        self.lines.recv().await
+        let line = self.lines.recv().await?;
+        self.waiting.fetch_sub(line.len() + 1, Ordering::Relaxed);
+        Some(line)
     }
 
     /// Waits for the process to end; returns its status and standard error.

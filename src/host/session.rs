@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    Error, Keyring, Output, Process, Target,
+    Bounds, Error, Keyring, Output, Process, Target,
     channel::Channel,
     connection::{self, Client, Connected, Fate, SILENT},
     pipe::{Lines, Pipe},
@@ -43,6 +43,9 @@ const CROWDED: Duration = Duration::from_secs(10);
 
 /// How long a host may take to open a channel.
 const OPENING: Duration = Duration::from_secs(30);
+
+/// How long saying goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 impl Session {
     /// Connects to a host, verifies its key and logs in.
@@ -82,7 +85,10 @@ impl Session {
     /// [`Error::ConnectionLost`].
     pub async fn round_trip(&self) -> Result<Duration, Error> {
         let begin = Instant::now();
-        self.0.handle.send_ping().await.map_err(|_| self.lost())?;
+        match timeout(OPENING, self.0.handle.send_ping()).await {
+            Ok(answer) => answer.map_err(|_| self.lost())?,
+            Err(_) => return Err(self.lost_by(SILENT)),
+        }
         Ok(begin.elapsed())
     }
 
@@ -98,6 +104,11 @@ impl Session {
         &self.0.user
     }
 
+    /// Returns how long the host may take to answer.
+    pub(super) fn answer(&self) -> Duration {
+        self.0.target.answer
+    }
+
     /// Tells whether the connection is gone.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -106,7 +117,8 @@ impl Session {
 
     /// Says goodbye; running commands find their pipes closed.
     pub async fn close(&self) {
-        let _ = self.0.handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
+        let goodbye = self.0.handle.disconnect(russh::Disconnect::ByApplication, "", "");
+        let _ = timeout(GOODBYE, goodbye).await;
     }
 
     /// Runs bash source as root and calls `line` for every line of its output as it arrives.
@@ -121,19 +133,32 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::SudoRefused`], [`Error::NoBash`] and [`Error::LoginRefused`] where the script was
-    /// never started, [`Error::ConnectionLost`] where its end is not known.
+    /// never started, [`Error::ConnectionLost`] where its end is not known, [`Error::Silent`] and
+    /// [`Error::TooMuch`] where the host passes the bounds of [`Bounds::work`].
     pub async fn run(&self, script: &Script, line: impl FnMut(&str) + Send) -> Result<Output, Error> {
-        let input = preamble::whole(script.source()).into_bytes();
-        self.execute(preamble::RUN, input, line).await
+        self.run_within(Bounds::work(), script, line).await
     }
 
-    async fn execute(
+    /// As [`Session::run`], for a script that only looks: its answer comes within [`Target::answer`].
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub async fn ask(&self, script: &Script) -> Result<Output, Error> {
+        self.run_within(Bounds::question(self.answer()), script, |_| ()).await
+    }
+
+    /// As [`Session::run`], within other bounds.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub async fn run_within(
         &self,
-        command: &str,
-        input: Vec<u8>,
+        bounds: Bounds,
+        script: &Script,
         mut line: impl FnMut(&str) + Send,
     ) -> Result<Output, Error> {
-        let mut pipe = Pipe::open(self, command).await?;
+        let input = preamble::whole(script.source()).into_bytes();
+        let mut pipe = Pipe::open(self, preamble::RUN, bounds).await?;
         let writer = pipe.writer();
         let feed = async {
             // A host that stopped reading is no error of its own: its exit status says why.

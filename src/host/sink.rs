@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{
-    Error, Session, lanes,
+    Bounds, Error, Session, lanes,
     pipe::{Lines, Pipe},
     preamble,
     transfer::{FOLLOW, HASH, parse},
@@ -27,7 +27,7 @@ impl Sink {
         (to, mode, size): (&str, &str, u64),
         check: Check,
     ) -> Result<Self, Error> {
-        let mut pipe = Pipe::open(session, preamble::SPAWN).await?;
+        let mut pipe = Pipe::open(session, preamble::SPAWN, Bounds::work()).await?;
         let script = receive((to, mode, size), check);
         pipe.writer().data_bytes(preamble::line(&script)).await.map_err(|_| session.lost())?;
         let (lines, said) = (Lines::default(), String::new());

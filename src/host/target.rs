@@ -1,6 +1,6 @@
 //! Where a host is, as the inventory says it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// A host to connect to. What is `None` comes from `~/.ssh/config`, then from OpenSSH's defaults.
 ///
@@ -27,7 +27,12 @@ pub struct Target {
     pub proxy_jump: Option<String>,
     /// Configuration to read instead of `~/.ssh/config` and `/etc/ssh/ssh_config`, as `ssh -F`.
     pub config_file: Option<PathBuf>,
+    /// How long the host may take to answer a question, and to get as far as running a script.
+    pub answer: Duration,
 }
+
+/// [`Target::answer`] where nobody says another. A probe asks libvirt twice, 30 s each at the most.
+pub const ANSWER: Duration = Duration::from_secs(120);
 
 impl Target {
     /// Names a host and its address; everything else as `~/.ssh/config` has it.
@@ -42,6 +47,7 @@ impl Target {
             known_hosts_file: None,
             proxy_jump: None,
             config_file: None,
+            answer: ANSWER,
         }
     }
 

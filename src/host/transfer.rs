@@ -10,7 +10,7 @@
 use tokio::io::AsyncRead;
 
 use super::{
-    Error, Session,
+    Bounds, Error, Session,
     upload::{Check, Upload},
 };
 use crate::command::{Command, Script, quote};
@@ -23,6 +23,9 @@ pub struct Digest {
     /// Length in bytes.
     pub size: u64,
 }
+
+/// What the programs that read a file may print beside it, bytes.
+const MESSAGES: usize = 64 << 10;
 
 /// The status with which our scripts say that there is no such file.
 const NO_FILE: i32 = 44;
@@ -69,7 +72,9 @@ impl Session {
         let script = Script::new()
             .line(format_args!("[ -e {0} ] || exit {NO_FILE}", quote(path)))
             .line(Command::new("head").args(["-c", &(limit + 1).to_string(), "--", path]));
-        let output = self.run(&script, |_| ()).await?;
+        let bounds =
+            Bounds { bytes: Some(limit.saturating_add(MESSAGES)), ..Bounds::question(self.answer()) };
+        let output = self.run_within(bounds, &script, |_| ()).await?;
         let output = self.found(path, output.status).map(|()| output)?;
         let output = output.checked(self.name(), &format!("reading {path}"))?;
         if output.stdout.len() > limit {

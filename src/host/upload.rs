@@ -42,7 +42,7 @@ pub(super) struct Upload<'a> {
 
 /// How a file goes to a host.
 enum Way {
-    One(Sink),
+    One(Box<Sink>),
     Several(Lanes),
 }
 
@@ -61,7 +61,7 @@ impl<'a> Upload<'a> {
         let way = if size >= LARGE && session.round_trip().await? > FAR {
             Way::Several(Lanes::open(session, to, mode, size).await?)
         } else {
-            Way::One(Sink::open(&session.reconnect().await?, (to, mode, size), check).await?)
+            Way::One(Box::new(Sink::open(&session.reconnect().await?, (to, mode, size), check).await?))
         };
         Ok(Self { session, to, size, check, way })
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Detail, Facts, Questions},
+    resource::{Change, Detail, Facts, Questions, answer},
 };
 
 /// A boolean of SELinux, on and kept over reboots; where there is no SELinux, nothing is wanted.
@@ -41,7 +41,7 @@ impl Boolean {
 
 /// Returns the probe's source; the kernel says the present and the pending value.
 pub(super) fn ask(names: &BTreeSet<String>) -> String {
-    names.iter().fold("echo @@booleans".to_owned(), |source, name| {
+    names.iter().fold(answer::head("booleans"), |source, name| {
         let path = quote(&format!("/sys/fs/selinux/booleans/{name}"));
         format!(
             "{source}\n[ -r {path} ] && v=$(cat {path}) && printf '%s=%s\\n' {} \"${{v%% *}}\"",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     command::{Script, quote},
-    resource::{Change, Detail, Facts, Questions, Scope, sha256},
+    resource::{Change, Detail, Facts, Questions, Scope, answer, sha256},
 };
 
 /// Entries that carry the cluster's name in a firewall that others rule.
@@ -73,7 +73,7 @@ impl Entries {
 
 /// Returns the probe's source; every listing runs on its own, for it may fail.
 pub(super) fn ask(lists: &BTreeMap<String, String>) -> String {
-    lists.iter().fold("echo @@entries".to_owned(), |source, (name, list)| {
+    lists.iter().fold(answer::head("entries"), |source, (name, list)| {
         format!("{source}\necho {}\n( {} ) || true", quote(&format!("# entries {name}")), list.trim_end())
     })
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::resource::{
-    FdbSeen, FileSeen, Firewall, LinkSeen, PackageSeen, SocketSeen, System, UnitSeen, Wall, boolean, entries,
-    fdb, file, firewall, folder, hypervisor, label,
+    FdbSeen, FileSeen, Firewall, LinkSeen, PackageSeen, SocketSeen, System, UnitSeen, Wall,
+    answer::Answer,
+    boolean, entries, fdb, file, firewall, folder, hypervisor, hypervisor_answer, label,
     link::{self, RouteSeen},
     nft_table, package, setting, socket, system, unit, wall,
 };
@@ -48,70 +49,63 @@ pub struct Facts {
     pub walls: Vec<Wall>,
     /// What libvirt told; `None` where there is no libvirt yet.
     pub hypervisor: Option<hypervisor::Seen>,
+    /// Parts of the answer that could not be read, and why: what they would tell is unknown, not absent.
+    pub unknown: BTreeMap<&'static str, String>,
 }
 
 /// Says why a probe's answer could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum FactsError {
     /// The answer ended before its end.
-    #[error("the answer is cut off after section {last:?}")]
+    #[error("the answer is cut off after part {last:?}")]
     Cut {
-        /// The last section that was begun.
+        /// The last part that was begun.
         last: String,
-    },
-    /// A section is not the JSON it should be.
-    #[error("section {section:?} cannot be read")]
-    Json {
-        /// Name of the section.
-        section: &'static str,
-        /// What the reader says.
-        source: serde_json::Error,
     },
 }
 
 impl Facts {
-    /// Reads the answer of a whole probe.
+    /// Reads the answer of a whole probe without a mark.
     ///
     /// # Errors
     /// As [`Facts::renew`].
     pub fn read(answer: &str) -> Result<Self, FactsError> {
         let mut facts = Self::default();
-        facts.renew(answer)?;
+        facts.renew(answer, "")?;
         Ok(facts)
     }
 
-    /// Takes over what a probe's answer tells (see [`super::Questions::script`]), and keeps what it was not asked.
+    /// Takes over what a probe's answer tells (see [`super::Questions::marked`]), and keeps what it was not asked.
+    ///
+    /// A part that could not be read stays as it was, and is listed as unknown.
     ///
     /// # Errors
-    /// Returns an error where the answer is cut off or not in the form expected.
-    pub fn renew(&mut self, answer: &str) -> Result<(), FactsError> {
-        let sections = sections(answer)?;
-        let section = |name: &str| sections.get(name).copied();
-        let json = |section| move |source| FactsError::Json { section, source };
-        if let Some(links) = section("links") {
-            self.links = link::read(links).map_err(json("links"))?;
+    /// Returns an error where the answer is cut off.
+    pub fn renew(&mut self, answer: &str, mark: &str) -> Result<(), FactsError> {
+        let answer = Answer::cut(answer, mark);
+        if answer.last() != "end" {
+            return Err(FactsError::Cut { last: answer.last().to_owned() });
         }
-        if let Some(routes) = section("routes") {
-            self.routes = link::read_routes(routes).map_err(json("routes"))?;
-        }
-        if let Some(entries) = section("fdb") {
-            self.fdb = fdb::read(entries).map_err(json("fdb"))?;
-        }
-        renewed(&mut self.system, section("system"), system::read);
-        renewed(&mut self.sockets, section("sockets"), socket::read);
-        renewed(&mut self.settings, section("settings"), setting::read);
-        renewed(&mut self.booleans, section("booleans"), boolean::read);
-        renewed(&mut self.labels, section("labels"), label::read);
-        renewed(&mut self.files, section("files"), file::read);
-        renewed(&mut self.listing, section("listing"), file::read_listing);
-        renewed(&mut self.folders, section("folders"), folder::read);
-        renewed(&mut self.units, section("units"), unit::read);
-        renewed(&mut self.packages, section("packages"), package::read);
-        renewed(&mut self.nft_tables, section("nft"), nft_table::read);
-        renewed(&mut self.firewalls, section("firewalls"), firewall::read);
-        renewed(&mut self.walls, section("walls"), wall::read);
-        renewed(&mut self.entries, section("entries"), entries::read);
-        renewed(&mut self.hypervisor, section("libvirt"), hypervisor::read);
+        let unknown = &mut self.unknown;
+        renewal(&answer, unknown, "links").take(&mut self.links, link::read);
+        renewal(&answer, unknown, "routes").take(&mut self.routes, link::read_routes);
+        renewal(&answer, unknown, "fdb").take(&mut self.fdb, fdb::read);
+        renewal(&answer, unknown, "system").take(&mut self.system, sure(system::read));
+        renewal(&answer, unknown, "sockets").take(&mut self.sockets, sure(socket::read));
+        renewal(&answer, unknown, "settings").take(&mut self.settings, sure(setting::read));
+        renewal(&answer, unknown, "booleans").take(&mut self.booleans, sure(boolean::read));
+        renewal(&answer, unknown, "labels").take(&mut self.labels, sure(label::read));
+        renewal(&answer, unknown, "files").take(&mut self.files, file::read);
+        renewal(&answer, unknown, "listing").take(&mut self.listing, sure(file::read_listing));
+        renewal(&answer, unknown, "folders").take(&mut self.folders, sure(folder::read));
+        renewal(&answer, unknown, "units").take(&mut self.units, sure(unit::read));
+        renewal(&answer, unknown, "packages").take(&mut self.packages, sure(package::read));
+        renewal(&answer, unknown, "nft").take(&mut self.nft_tables, sure(nft_table::read));
+        renewal(&answer, unknown, "firewalls").take(&mut self.firewalls, sure(firewall::read));
+        renewal(&answer, unknown, "walls").take(&mut self.walls, sure(wall::read));
+        renewal(&answer, unknown, "entries").take(&mut self.entries, sure(entries::read));
+        renewal(&answer, unknown, "libvirt")
+            .take(&mut self.hypervisor, |part| hypervisor_answer::read(part, mark));
         Ok(())
     }
 
@@ -128,28 +122,43 @@ impl Facts {
     }
 }
 
-fn renewed<T>(fact: &mut T, section: Option<&str>, read: impl FnOnce(&str) -> T) {
-    if let Some(section) = section {
-        *fact = read(section);
+/// One part of an answer on its way into the facts.
+struct Renewal<'a, 'u> {
+    name: &'static str,
+    part: Option<&'a str>,
+    reason: Option<String>,
+    unknown: &'u mut BTreeMap<&'static str, String>,
+}
+
+fn renewal<'a, 'u>(
+    answer: &Answer<'a>,
+    unknown: &'u mut BTreeMap<&'static str, String>,
+    name: &'static str,
+) -> Renewal<'a, 'u> {
+    Renewal { name, part: answer.part(name), reason: answer.reason(name), unknown }
+}
+
+impl Renewal<'_, '_> {
+    /// Reads the part, where it was asked for.
+    fn take<T, E: ToString>(self, fact: &mut T, read: impl FnOnce(&str) -> Result<T, E>) {
+        let Some(part) = self.part else { return };
+        let read = match self.reason {
+            Some(reason) => Err(reason),
+            None => read(part).map_err(|error| error.to_string()),
+        };
+        match read {
+            Ok(told) => {
+                self.unknown.remove(self.name);
+                *fact = told;
+            }
+            Err(reason) => {
+                self.unknown.insert(self.name, reason);
+            }
+        }
     }
 }
 
-/// Cuts a whole answer into its sections.
-fn sections(answer: &str) -> Result<BTreeMap<&str, &str>, FactsError> {
-    let mut sections = BTreeMap::new();
-    let mut last = "";
-    let mut rest = answer;
-    while let Some(start) = find_head(rest) {
-        let (name, body) = rest[start + 2..].split_once('\n').unwrap_or((&rest[start + 2..], ""));
-        let end = find_head(body).unwrap_or(body.len());
-        sections.insert(name, &body[..end]);
-        last = name;
-        rest = &body[end..];
-    }
-    if last == "end" { Ok(sections) } else { Err(FactsError::Cut { last: last.to_owned() }) }
-}
-
-/// Finds the next line that heads a section.
-fn find_head(text: &str) -> Option<usize> {
-    if text.starts_with("@@") { Some(0) } else { text.find("\n@@").map(|at| at + 1) }
+/// Makes a reader of one that always finds something to read.
+fn sure<T>(read: impl FnOnce(&str) -> T) -> impl FnOnce(&str) -> Result<T, String> {
+    |part| Ok(read(part))
 }

@@ -1,12 +1,12 @@
 //! A file of ocp2's own on a host.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Detail, Facts, Questions, Scope},
+    resource::{Change, Detail, Facts, Questions, Scope, answer},
     secret::Secret,
 };
 
@@ -175,7 +175,7 @@ pub(super) fn ask(
 ) -> String {
     let words = |set: &BTreeSet<String>| set.iter().map(|path| quote(path)).collect::<Vec<_>>().join(" ");
     let (texts, sums) = (words(files), words(digests));
-    let mut source = "echo @@files\n".to_owned();
+    let mut source = answer::head("files") + "\n";
     if !files.is_empty() || !digests.is_empty() {
         source += &format!("stat -c 'stat %a %U:%G %n' -- {texts} {sums} 2>/dev/null || true\n");
     }
@@ -188,7 +188,7 @@ pub(super) fn ask(
         source +=
             &format!("for f in {sums}; do [ -f \"$f\" ] && sha256sum -- \"$f\" | sed 's/^/sum /'; done\n");
     }
-    source += "echo @@listing\n";
+    source += &(answer::head("listing") + "\n");
     if !listings.is_empty() {
         // Patterns are ocp2's own and are to be expanded by the shell.
         let patterns = listings.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
@@ -198,8 +198,11 @@ pub(super) fn ask(
 }
 
 /// Reads the probe's answer.
-pub(super) fn read(section: &str) -> std::collections::BTreeMap<String, FileSeen> {
-    let mut files = std::collections::BTreeMap::<String, FileSeen>::new();
+///
+/// # Errors
+/// Returns the reason where contents and sizes do not fit: somebody writes while we look.
+pub(super) fn read(section: &str) -> Result<BTreeMap<String, FileSeen>, String> {
+    let mut files = BTreeMap::<String, FileSeen>::new();
     let mut sizes: Vec<(usize, &str)> = Vec::new();
     for line in section.lines() {
         let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -219,9 +222,8 @@ pub(super) fn read(section: &str) -> std::collections::BTreeMap<String, FileSeen
             "texts" => {
                 let bytes = data_encoding::BASE64.decode(rest.as_bytes()).unwrap_or_default();
                 let sum = sizes.iter().fold(0, |sum: usize, (size, _)| sum.saturating_add(*size));
-                // Somebody writes while we look: no text rather than a wrong one.
                 if sum != bytes.len() {
-                    sizes.clear();
+                    return Err("a file changed while it was read".to_owned());
                 }
                 let mut rest = bytes.as_slice();
                 for (size, path) in sizes.drain(..) {
@@ -243,11 +245,14 @@ pub(super) fn read(section: &str) -> std::collections::BTreeMap<String, FileSeen
             _ => {}
         }
     }
-    files
+    if !sizes.is_empty() {
+        return Err("the contents of files are missing".to_owned());
+    }
+    Ok(files)
 }
 
 /// Reads `find`'s answer: size and path.
-pub(super) fn read_listing(section: &str) -> std::collections::BTreeMap<String, u64> {
+pub(super) fn read_listing(section: &str) -> BTreeMap<String, u64> {
     let entry = |line: &str| {
         let (size, path) = line.split_once(' ')?;
         Some((path.to_owned(), size.parse().ok()?))

@@ -40,7 +40,7 @@ impl Firewall {
 ///
 /// iptables is asked only where it has a table already: asking makes one.
 pub(super) fn ask() -> String {
-    "echo @@firewalls\n\
+    "echo \"@@${mark-}firewalls\"\n\
      if grep -qsx filter /proc/net/ip_tables_names || nft list chain ip filter FORWARD >/dev/null 2>&1; then\n\
      rules=$(iptables -w -S 2>/dev/null || true)\n\
      grep -qx -e '-N DOCKER-USER' <<<\"$rules\" && echo docker\n\

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::command::quote;
+use crate::{command::quote, resource::answer};
 
 /// Most names that a host tells of one folder: enough to say what is there.
 const MOST: usize = 64;
@@ -12,7 +12,7 @@ const MOST: usize = 64;
 /// A name may hold anything but `/` and NUL: a line feed in it is shown as `?`, and no name can look
 /// like the head of a section.
 pub(super) fn ask(folders: &BTreeSet<String>) -> String {
-    folders.iter().fold("echo @@folders".to_owned(), |source, folder| {
+    folders.iter().fold(answer::head("folders"), |source, folder| {
         let folder = quote(folder);
         format!(
             "{source}\nprintf 'folder %s\\n' {folder}; {{ find -H {folder} -mindepth 1 -maxdepth 1 -printf '%f\\0' \

@@ -4,9 +4,9 @@
 //! the library takes six round trips to say hello and three more to look, `virsh` on the host
 //! takes none of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::command::quote;
+use crate::{command::quote, resource::answer};
 
 /// Pools, volumes and domains of a host, as libvirt told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -119,33 +119,38 @@ pub enum Call {
 }
 
 /// What `virsh` is first asked for: UUIDs, for names may be anything.
-const LISTS: &str = "echo =domain:; list --all --uuid; echo =autostart:; list --all --autostart --uuid; \
-    echo =pool:; pool-list --all --uuid; echo =active:; pool-list --uuid; \
-    echo =pool-autostart:; pool-list --all --autostart --uuid";
+///
+/// The shell puts the probe's mark in the place of each `@`.
+const LISTS: &str = "echo =@domain:; list --all --uuid; echo =@autostart:; list --all --autostart --uuid; \
+    echo =@pool:; pool-list --all --uuid; echo =@active:; pool-list --uuid; \
+    echo =@pool-autostart:; pool-list --all --autostart --uuid";
 
-/// Asks for each member of the lists by one more call. A pool that does not run lists no volumes, which
-/// is a failure of that call alone. A volume with an odd name is not ocp2's.
-/// `virsh echo` ends no line in some versions. Lines are indented, so that no description can look
-/// like the head of a section.
-const ASK: &str = r#"heads() { sed -E 's/=[a-z-]+( [A-Za-z0-9._ -]+)?:/&\n/g'; }
+/// Asks for each member of the lists by one more call, and says at the end of each that it came to it.
+///
+/// What `virsh` says of a call that failed stands in that call's place. A volume with an odd name is not
+/// ocp2's. `virsh echo` ends no line in some versions. Lines are indented, so that no description can
+/// look like the head of a part; its own heads carry the probe's mark.
+const ASK: &str = r#"heads() { sed -E "s/=${mark-}[a-z-]+( [A-Za-z0-9._ -]+)?:/&\n/g"; }
 ask_libvirt() {
-local v='timeout 30 virsh -q -c qemu:///system' lists kind= pool= a b more=
-lists=$($v "$1" | heads) || [ -n "$lists" ] || return 0
-printf '=there:\n%s\n' "$lists"
+local v='timeout 30 virsh -q -c qemu:///system' m=${mark-} lists status=0 kind= pool= a b more=
+command -v virsh >/dev/null || return 0
+lists=$($v "${1//=@/=$m}; echo =${m}listed:" 2>&1 | heads) || status=$?
+printf '=%sstatus: %s\n%s\n' "$m" "$status" "$lists"
+case $lists in *"=${m}listed:"*) ;; *) return 0;; esac
 while read -r a b; do case $a,$kind in
-=*,*) kind=${a#=} kind=${kind%:} pool=${b%:};;
-,*) ;;
-*,domain) more+="echo '=state $a:'; domstate $a; echo =xml:; dumpxml --inactive $a; echo =live:; dumpxml $a; ";;
-*,pool) more+="echo '=pool-xml $a:'; pool-dumpxml $a; ";;
+"=$m"*,*) kind=${a#"=$m"} kind=${kind%:} pool=${b%:};;
+,*|error:,*) ;;
+*,domain) more+="echo '=${m}state $a:'; domstate $a; echo =${m}xml:; dumpxml --inactive $a; echo =${m}live:; dumpxml $a; ";;
+*,pool) more+="echo '=${m}pool-xml $a:'; pool-dumpxml $a; ";;
 *[!A-Za-z0-9._-]*,volume) ;;
-*,volume) more+="echo '=volume-xml $pool $a:'; vol-dumpxml --pool $pool $a; ";;
+*,volume) more+="echo '=${m}volume-xml $pool $a:'; vol-dumpxml --pool $pool $a; ";;
 esac; done <<< "$lists"
-[ -z "$more" ] || $v "$more" | heads
+$v "$more echo =${m}told:" 2>&1 | heads
 }"#;
 
 /// Returns source that begins to ask libvirt, beside whatever the probe asks after it.
 pub(super) fn begin(pools: &BTreeSet<String>) -> String {
-    let volumes = |pool: &String| format!("; echo '=volume {pool}:'; vol-list {pool}");
+    let volumes = |pool: &String| format!("; echo '=@volume {pool}:'; vol-list {pool}");
     let lists = pools.iter().map(volumes).fold(LISTS.to_owned(), |all, volumes| all + &volumes);
     format!(
         "{ASK}\nexec {{libvirt}}< <(set -o pipefail; ask_libvirt {} 2>/dev/null | sed 's/^/ /')",
@@ -155,91 +160,5 @@ pub(super) fn begin(pools: &BTreeSet<String>) -> String {
 
 /// Returns source that tells what libvirt has answered.
 pub(super) fn end() -> String {
-    "echo @@libvirt\ncat <&\"$libvirt\"".into()
-}
-
-/// Reads the probe's answer; `None` where there is no libvirt, or it does not run.
-pub(super) fn read(section: &str) -> Option<Seen> {
-    let mut sets: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    // Of what is told in many lines: its kind, its names, and the lines.
-    let mut texts: Vec<(&str, &str, String)> = Vec::new();
-    let (mut kind, mut there) = ("", false);
-    for line in section.lines().map(|line| line.strip_prefix(' ').unwrap_or(line)) {
-        if let Some(head) = line.strip_prefix('=').and_then(|head| head.strip_suffix(':')) {
-            let (name, of) = head.split_once(' ').unwrap_or((head, ""));
-            there |= name == "there";
-            kind = name;
-            texts.push((kind, of, String::new()));
-        } else if matches!(kind, "autostart" | "active" | "pool-autostart") {
-            sets.entry(kind).or_default().insert(line.trim());
-        } else if let Some((_, _, text)) = texts.last_mut() {
-            *text += line;
-            text.push('\n');
-        }
-    }
-    if !there {
-        return None;
-    }
-    let has = |kind: &str, uuid: &str| sets.get(kind).is_some_and(|set| set.contains(uuid));
-    let mut seen = Seen::default();
-    for (index, (kind, of, text)) in texts.iter().enumerate() {
-        match *kind {
-            "state" => {
-                // A domain that is undefined while we look has simply not been seen.
-                let next = |after: usize, kind: &str| texts.get(index + after).filter(|next| next.0 == kind);
-                let Some((_, _, xml)) = next(1, "xml") else { continue };
-                let Some(name) = element(xml, "name") else { continue };
-                let (state, live) = (state(text.trim()), next(2, "live"));
-                seen.domains.push(DomainSeen {
-                    name,
-                    uuid: (*of).to_owned(),
-                    state,
-                    autostart: has("autostart", of),
-                    live: live.filter(|_| state != DomainState::Off).map(|(_, _, live)| live.clone()),
-                    xml: xml.to_owned(),
-                });
-            }
-            "pool-xml" => {
-                let Some(name) = element(text, "name") else { continue };
-                let (active, autostart) = (has("active", of), has("pool-autostart", of));
-                seen.pools.push(PoolSeen { name, active, autostart, xml: text.clone() });
-            }
-            "volume-xml" => {
-                let Some((pool, name)) = of.split_once(' ') else { continue };
-                let capacity = element(text, "capacity").and_then(|bytes| bytes.parse().ok());
-                let (Some(path), Some(capacity)) = (element(text, "path"), capacity) else { continue };
-                seen.volumes.push(VolumeSeen {
-                    pool: pool.to_owned(),
-                    name: name.to_owned(),
-                    path,
-                    capacity,
-                });
-            }
-            _ => {}
-        }
-    }
-    // The lists come in an order of libvirt's own.
-    seen.pools.sort_by(|a, b| a.name.cmp(&b.name));
-    seen.volumes.sort_by(|a, b| (&a.pool, &a.name).cmp(&(&b.pool, &b.name)));
-    seen.domains.sort_by(|a, b| a.name.cmp(&b.name));
-    Some(seen)
-}
-
-/// Reads `virsh domstate`; what is idle, blocked or about to end still runs.
-fn state(word: &str) -> DomainState {
-    match word {
-        "shut off" | "crashed" => DomainState::Off,
-        "paused" | "pmsuspended" => DomainState::Paused,
-        _ => DomainState::Running,
-    }
-}
-
-/// Returns the text of the first element of that name, its attributes ignored.
-fn element(xml: &str, name: &str) -> Option<String> {
-    let open = xml
-        .match_indices(&format!("<{name}"))
-        .find(|(at, found)| xml[at + found.len()..].starts_with([' ', '>']))?;
-    let (_, text) = xml[open.0..].split_once('>')?;
-    let (text, _) = text.split_once("</")?;
-    quick_xml::escape::unescape(text).ok().map(std::borrow::Cow::into_owned)
+    answer::head("libvirt") + "\ncat <&\"$libvirt\""
 }

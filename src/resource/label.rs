@@ -61,7 +61,7 @@ impl Label {
 /// Returns the probe's source: the type of each folder, nothing for one that is not there.
 pub(super) fn ask(paths: &BTreeSet<String>) -> String {
     let source = paths.iter().fold(
-        "echo @@labels\nif [ -d /sys/fs/selinux/booleans ]; then :".to_owned(),
+        "echo \"@@${mark-}labels\"\nif [ -d /sys/fs/selinux/booleans ]; then :".to_owned(),
         |source, path| {
             let path = quote(path);
             format!("{source}\nprintf '%s=%s\\n' {path} \"$(stat -c %C {path} 2>/dev/null | cut -d: -f3)\"")

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     address::Mac,
     command::{Command, quote},
+    resource::answer,
 };
 
 /// A network link as the kernel has it.
@@ -65,9 +66,10 @@ pub struct RouteSeen {
 
 /// Returns the probe's source.
 pub(super) fn ask() -> String {
-    "echo @@links; ip -j -d address show\necho @@routes; ip -j route show default\n\
-     echo @@fdb; bridge -j fdb show 2>/dev/null || true"
-        .into()
+    let part = |name: &str, command: &str| format!("{}; told {name} {command}\n", answer::head(name));
+    part("links", "ip -j -d address show")
+        + &part("routes", "ip -j route show default")
+        + part("fdb", "bridge -j fdb show").trim_end()
 }
 
 /// Returns a line of source that adds a link, unless it is there and ours already.

@@ -4,6 +4,7 @@
 //! [`Change`]s lead from what was seen to what is wanted. All of it is pure;
 //! [`crate::host`] carries it out.
 
+mod answer;
 mod boolean;
 mod bridge;
 mod change;
@@ -17,6 +18,7 @@ mod file;
 mod firewall;
 mod folder;
 pub mod hypervisor;
+mod hypervisor_answer;
 mod kvm;
 mod label;
 mod link;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Detail, Facts, File, Questions, Scope},
+    resource::{Change, Detail, Facts, File, Questions, Scope, answer},
     secret::Secret,
 };
 
@@ -92,9 +92,13 @@ impl NftTable {
 
 /// Returns the probe's source.
 pub(super) fn ask(names: &BTreeSet<String>) -> String {
-    names.iter().fold("echo @@nft".to_owned(), |source, name| {
+    names.iter().fold(answer::head("nft"), |source, name| {
         let name = quote(name);
-        format!("{source}\necho \"# table {name}\"; nft -s list table inet {name} 2>/dev/null || true")
+        format!(
+            "{source}\necho \"# table {name}\"\n\
+             if listing=$(nft -s list table inet {name} 2>&1); then printf '%s\\n' \"$listing\"\n\
+             else case $listing in *'No such file'*|*'command not found'*) ;; *) unknown nft \"$listing\";; esac; fi"
+        )
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Detail, Facts, Questions},
+    resource::{Change, Detail, Facts, Questions, answer},
 };
 
 /// A package manager ocp2 knows.
@@ -111,13 +111,14 @@ impl Package {
 /// Returns the probe's source.
 pub(super) fn ask(names: &BTreeSet<String>) -> String {
     if names.is_empty() {
-        return "echo @@packages".into();
+        return answer::head("packages");
     }
     let names = names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
     format!(
-        "echo @@packages\n\
+        "{}\n\
          if command -v dpkg-query >/dev/null; then dpkg-query -W -f '${{Package}} ${{db:Status-Status}} ${{Version}}\\n' {names} 2>/dev/null\n\
-         else rpm -q --qf '%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\\n' {names} 2>/dev/null; fi || true"
+         else rpm -q --qf '%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\\n' {names} 2>/dev/null; fi || true",
+        answer::head("packages")
     )
 }
 

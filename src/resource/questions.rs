@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     command::Script,
     resource::{
-        boolean, entries, file, firewall, folder, hypervisor, label, link, nft_table, package, setting,
-        socket, system, unit, wall,
+        answer, boolean, entries, file, firewall, folder, hypervisor, label, link, nft_table, package,
+        setting, socket, system, unit, wall,
     },
 };
 
@@ -53,9 +53,16 @@ pub enum Scope {
 impl Questions {
     /// Returns the script that asks in one go.
     ///
-    /// Its answer is sections, each headed by a line `@@name`; see [`super::Facts::renew`].
+    /// Its answer is parts without a mark (see [`answer`]); [`super::Facts::read`] reads it.
     #[must_use]
     pub fn script(&self, scope: Scope) -> Script {
+        self.marked(scope, "")
+    }
+
+    /// As [`Questions::script`], each part headed with a mark of this probe's own; see
+    /// [`super::Facts::renew`].
+    #[must_use]
+    pub fn marked(&self, scope: Scope, mark: &str) -> Script {
         let ours = [
             link::ask(),
             setting::ask(&self.settings),
@@ -82,6 +89,7 @@ impl Questions {
             // libvirt works while the rest is asked.
             Scope::Whole => [hypervisor::begin(&self.pools)].into_iter().chain(ours).chain(rest()).collect(),
         };
-        sections.iter().fold(Script::new(), Script::line).line("echo @@end")
+        let begin = Script::new().line(answer::begin(mark));
+        sections.iter().fold(begin, Script::line).line(answer::head("end"))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Script, quote},
-    resource::{Change, Detail, Facts, Questions, Scope},
+    resource::{Change, Detail, Facts, Questions, Scope, answer},
 };
 
 /// A kernel setting (sysctl) at runtime; what makes it last is a [`super::File`] in sysctl.d.
@@ -99,7 +99,7 @@ fn path(name: &str) -> String {
 pub(super) fn ask(names: &BTreeSet<String>) -> String {
     let filters = "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do n=${f%/*}; n=${n##*/}; \
                    read -r v < \"$f\" && printf 'net.ipv4.conf.%s.rp_filter=%s\\n' \"${n//.//}\" \"$v\"; done";
-    names.iter().fold(format!("echo @@settings\n{filters}"), |source, name| {
+    names.iter().fold(format!("{}\n{filters}", answer::head("settings")), |source, name| {
         let (path, quoted) = (quote(&path(name)), quote(name));
         let source =
             format!("{source}\n[ -r {path} ] && read -r v < {path} && printf '%s=%s\\n' {quoted} \"$v\"");

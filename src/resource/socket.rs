@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::resource::{Change, Conflict, Facts};
+use crate::resource::{Change, Conflict, Facts, answer};
 
 /// Ports that a unit of ours will listen on: free, or already its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Listener {
 
 /// Returns the probe's source.
 pub(super) fn ask() -> String {
-    "echo @@sockets; ss -Hlntup 2>/dev/null || true".into()
+    answer::head("sockets") + "; told sockets ss -Hlntup"
 }
 
 /// Reads `ss -Hlntup`.

@@ -41,7 +41,7 @@ pub struct System {
     pub space: BTreeMap<String, (u64, u64)>,
 }
 
-const ASK: &str = r#"echo @@system
+const ASK: &str = r#"echo "@@${mark-}system"
 ( . /etc/os-release; printf 'id=%s\nname=%s\n' "$ID" "$PRETTY_NAME" ) 2>/dev/null || true
 for m in apt-get dnf; do if command -v $m >/dev/null; then echo manager=$m; break; fi; done
 uname -rm | { read -r k a; printf 'kernel=%s\narchitecture=%s\n' "$k" "$a"; }

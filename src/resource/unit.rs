@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Detail, Facts, File, Questions, Scope},
+    resource::{Change, Detail, Facts, File, Questions, Scope, answer},
 };
 
 /// A unit, enabled and running what is wanted.
@@ -177,7 +177,7 @@ fn shown(state: &str) -> &str {
 
 /// Returns the probe's source.
 pub(super) fn ask(names: &BTreeSet<String>) -> String {
-    let mut source = "echo @@units".to_owned();
+    let mut source = answer::head("units");
     if !names.is_empty() {
         let (own, others): (Vec<&String>, Vec<&String>) =
             names.iter().partition(|name| name.starts_with("ocp2-"));
@@ -186,7 +186,7 @@ pub(super) fn ask(names: &BTreeSet<String>) -> String {
         source += &format!(
             "\nunits=({})\nfor u in {}; do for d in {FOLDERS}; do\n\
              if [ -e $d/systemd/system/$u ]; then units+=($u); break; fi\ndone; done\n\
-             systemctl show -p Id,LoadState,ActiveState,UnitFileState -- \"${{units[@]}}\" 2>/dev/null || true",
+             told units systemctl show -p Id,LoadState,ActiveState,UnitFileState -- \"${{units[@]}}\"",
             quoted(own),
             quoted(others)
         );

@@ -35,7 +35,7 @@ impl Wall {
 /// Only those are listed that are no business of a [`super::Firewall`] and not
 /// ocp2's; most hosts have none.
 pub(super) fn ask() -> String {
-    r##"echo @@walls
+    r##"echo "@@${mark-}walls"
 nft list chains 2>/dev/null | while read -r a b c d _; do
 case $a in table) f=$b t=$c;; chain) n=$b;; type)
 [ "$b $c" = 'filter hook' ] || continue

@@ -39,7 +39,7 @@ fn answer() -> String {
 #[test]
 fn what_was_not_asked_again_stays_as_it_was() {
     let mut facts = Facts::read(&answer()).unwrap();
-    facts.renew("@@settings\nnet.ipv4.ip_forward=0\n@@files\n@@units\n@@end\n").unwrap();
+    facts.renew("@@settings\nnet.ipv4.ip_forward=0\n@@files\n@@units\n@@end\n", "").unwrap();
     assert_eq!(facts.settings["net.ipv4.ip_forward"], "0");
     assert!(facts.files.is_empty() && facts.units.is_empty());
     assert_eq!((facts.system.cpus, facts.links.len(), facts.packages.len()), (8, 4, 1));
@@ -82,7 +82,6 @@ fn an_answer_is_read_whole() {
             ("ocp-master0", DomainState::Running, true, ours()),
             ("ocp-master2", DomainState::Paused, true, ours()),
             ("ocp-worker1", DomainState::Off, false, ours()),
-            // Its description has a line like the head of a section.
             ("someone's & own", DomainState::Off, false, None),
         ]
     );
@@ -109,10 +108,15 @@ fn a_cut_off_answer_is_never_taken_for_a_whole_one() {
 }
 
 #[test]
-fn what_is_no_json_is_named() {
+fn what_is_no_json_is_unknown_and_what_was_known_stays() {
     let damaged = answer().replace("[{\"ifindex\":1", "[{ifindex:1");
-    let error = Facts::read(&damaged).unwrap_err();
-    assert_eq!(error.to_string(), "section \"links\" cannot be read");
+    let facts = Facts::read(&damaged).unwrap();
+    assert_eq!(facts.unknown.keys().copied().collect::<Vec<_>>(), ["links"], "{:?}", facts.unknown);
+    let mut known = Facts::read(&answer()).unwrap();
+    known.renew("@@links\n[{ifname:\n@@end\n", "").unwrap();
+    assert!(known.unknown.contains_key("links") && known.links.len() == 4);
+    known.renew(&answer(), "").unwrap();
+    assert!(known.unknown.is_empty());
 }
 
 #[test]
@@ -213,8 +217,9 @@ fn a_folders_names_are_told_whatever_they_are() {
     let mut questions = Questions::default();
     questions.folders.extend([path.clone(), nowhere.clone()]);
     let script = questions.script(Scope::Whole);
-    let asked = script.source().lines().skip_while(|line| *line != "echo @@folders");
-    let asked: Vec<&str> = asked.take_while(|line| !line.starts_with("echo @@sockets")).collect();
+    let asked = script.source().lines().skip_while(|line| *line != r#"echo "@@${mark-}folders""#);
+    let asked: Vec<&str> =
+        asked.take_while(|line| !line.starts_with(r#"echo "@@${mark-}sockets""#)).collect();
     let told = run("bash", &["-eu", "-o", "pipefail"], &format!("{}\necho @@end\n", asked.join("\n")));
     let facts = Facts::read(told.quiet("the probe")).unwrap();
     let names: Vec<&str> = facts.folders[&path].iter().map(String::as_str).collect();

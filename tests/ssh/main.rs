@@ -1,6 +1,7 @@
 //! The SSH client against real OpenSSH servers on loopback ports.
 #![expect(clippy::unwrap_used, reason = "what fails in a test's own preparation fails the test")]
 
+mod bounds;
 mod connection;
 mod login;
 mod many;

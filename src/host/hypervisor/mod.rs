@@ -36,6 +36,9 @@ pub struct Hypervisor {
 /// Longest that saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// Longest that one call may take: most take none, deleting or making a large file takes some.
+const CALL: Duration = Duration::from_secs(600);
+
 /// The driver on the far side; the near side is told the socket.
 const DRIVER: &str = "qemu";
 
@@ -52,7 +55,12 @@ impl Hypervisor {
         })?;
         let uri = socket.uri(DRIVER);
         let pump = tokio::spawn(socket.serve(session.clone()));
-        let opened = spawn_blocking(move || Connect::open(Some(&uri))).await;
+        let opened = timeout(session.answer(), spawn_blocking(move || Connect::open(Some(&uri)))).await;
+        let Ok(opened) = opened else {
+            // The library finds its socket closed, and its thread ends.
+            pump.abort();
+            return Err(silent(session, "libvirt does not say hello", session.answer()));
+        };
         match opened {
             Ok(Ok(connect)) => Ok(Self { session: session.clone(), connect: Some(Arc::new(connect)), pump }),
             Ok(Err(failure)) => Err(missing(session, pump, &failure).await),
@@ -83,7 +91,11 @@ impl Hypervisor {
             drop(connect);
             outcome
         });
-        match outcome.await {
+        let Ok(outcome) = timeout(CALL, outcome).await else {
+            self.pump.abort();
+            return Err(silent(&self.session, &what, CALL));
+        };
+        match outcome {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(_)) if self.session.is_closed() => Err(self.session.lost()),
             Ok(Err(failure)) => Err(failed(&self.session, what, &failure)),
@@ -130,7 +142,10 @@ async fn missing(
     failure: &Failure,
 ) -> Error {
     let host = session.name().to_owned();
-    match pump.await {
+    let Ok(pump) = timeout(session.answer(), pump).await else {
+        return silent(session, "libvirt's helper does not end", session.answer());
+    };
+    match pump {
         Ok(Err(error)) => error,
         Ok(Ok((127, _))) => {
             Error::HypervisorMissing { host, reason: String::from("virt-ssh-helper is not installed") }
@@ -140,6 +155,10 @@ async fn missing(
         }
         _ => failed(session, String::from("opening libvirt"), failure),
     }
+}
+
+fn silent(session: &Session, what: &str, waited: Duration) -> Error {
+    Error::Silent { host: session.name().to_owned(), what: what.to_owned(), seconds: waited.as_secs() }
 }
 
 fn failed(session: &Session, what: String, failure: &Failure) -> Error {

@@ -13,7 +13,7 @@ use tokio::{
     },
 };
 
-use crate::host::{Error, Session, pipe::Pipe, preamble};
+use crate::host::{Bounds, Error, Session, pipe::Pipe, preamble};
 
 /// A listening socket in a folder that only we can enter.
 pub(super) struct Socket {
@@ -97,7 +97,7 @@ impl Socket {
 
 /// Starts the helper. It finds the right daemon by itself, modular or not.
 async fn start(session: &Session) -> Result<Pipe, Error> {
-    let pipe = Pipe::open(session, preamble::SPAWN).await?;
+    let pipe = Pipe::open(session, preamble::SPAWN, Bounds::stream()).await?;
     let script = preamble::line("exec virt-ssh-helper qemu:///system");
     pipe.writer().data_bytes(script).await.map_err(|_| session.lost())?;
     Ok(pipe)
