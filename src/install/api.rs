@@ -8,9 +8,8 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use kube::{
-    Client, Config,
+    Client,
     client::{Body, ConfigExt},
-    config::{KubeConfigOptions, Kubeconfig},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, copy_bidirectional},
@@ -24,7 +23,10 @@ use crate::{
     cluster::Cluster,
     engine::Fleet,
     host::Session,
-    install::{Error, installer},
+    install::{
+        Error, first_host, installer,
+        kubeconfig::{self, Administrator},
+    },
 };
 
 /// Port of the API, on the balancers as on the masters.
@@ -32,9 +34,6 @@ const PORT: u16 = 6443;
 
 /// How long a balancer's public address may take to answer before SSH is the way.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Largest kubeconfig there is, with room to spare, bytes.
-const LIMIT: usize = 1 << 20;
 
 /// Returns a client that speaks to the cluster's API as its administrator.
 ///
@@ -46,19 +45,14 @@ const LIMIT: usize = 1 << 20;
 /// # Errors
 /// Returns [`Error::Artefact`] where the installer has left no kubeconfig that can be used.
 pub async fn client(fleet: &Fleet, cluster: &Cluster) -> Result<Client, Error> {
-    let session = &fleet.members()[0].session;
-    let path = format!("{}/auth/kubeconfig", installer::assets(&Place::of(cluster)));
+    let (path, administrator) = administrator(fleet, cluster).await?;
     let unusable = |reason: String| Error::Artefact {
-        host: session.name().to_owned(),
+        host: cluster.hosts[0].name.clone(),
         path: path.clone(),
         reason: format!("no kubeconfig to speak to the API with: {reason}"),
     };
-    let text = session.read(&path, LIMIT).await?;
-    let kubeconfig = Kubeconfig::from_yaml(&String::from_utf8_lossy(&text))
-        .map_err(|error| unusable(error.to_string()))?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .map_err(|error| unusable(error.to_string()))?;
+    let config =
+        administrator.config(cluster).ok_or_else(|| unusable("the cluster has no name".to_owned()))?;
     let unusable = |error: kube::Error| unusable(error.to_string());
     let ways = Arc::new(Ways::of(fleet, cluster));
     let connector = service_fn(move |_: http::Uri| {
@@ -73,6 +67,29 @@ pub async fn client(fleet: &Fleet, cluster: &Cluster) -> Result<Client, Error> {
         .map_err(BoxError::from)
         .service(http);
     Ok(Client::new(service, config.default_namespace))
+}
+
+/// Reads what the installer has left on the first host; returns where it is, too.
+///
+/// # Errors
+/// Returns [`Error::Artefact`] where it is not there, or not only what the installer writes.
+pub(super) async fn administrator(
+    fleet: &Fleet,
+    cluster: &Cluster,
+) -> Result<(String, Administrator), Error> {
+    let path = format!("{}/auth/kubeconfig", installer::assets(&Place::of(cluster)));
+    let session = first_host::session(fleet, cluster, &path)?;
+    let text = session.read(&path, kubeconfig::LARGEST).await?;
+    match Administrator::read(cluster, &text) {
+        Ok(administrator) => Ok((path, administrator)),
+        Err(reason) => Err(Error::Artefact {
+            host: session.name().to_owned(),
+            reason: format!(
+                "this is not the kubeconfig that the installer has written, and it is not used: {reason}"
+            ),
+            path,
+        }),
+    }
 }
 
 /// The ways to a balancer.

@@ -1,12 +1,12 @@
 //! The way into the finished cluster, on the workstation.
 
-use std::{net::SocketAddr, path::Path};
+use std::path::Path;
 
 use crate::{
     bringup::Place,
-    cluster::{Cluster, Host},
+    cluster::Cluster,
     engine::Fleet,
-    install::{Error, installer},
+    install::{Error, api, first_host, installer},
 };
 
 /// Files that open the cluster, on the workstation.
@@ -18,52 +18,29 @@ pub struct Credentials {
     pub password: std::path::PathBuf,
 }
 
-/// Largest kubeconfig there is, with room to spare, bytes.
-const LIMIT: usize = 1 << 20;
+/// Largest file with a password, bytes: the installer's has 23 characters.
+const LIMIT: usize = 128;
 
-/// Fetches kubeconfig and password into `folder`, readable by the user alone.
+/// Fetches the password, and what makes a kubeconfig, into `folder`, readable by the user alone.
 ///
 /// # Errors
-/// Returns an error where they cannot be read, understood or written.
+/// Returns an error where they cannot be read, are not what the installer writes, or cannot be written.
 pub async fn fetch(fleet: &Fleet, cluster: &Cluster, folder: &Path) -> Result<Credentials, Error> {
-    let session = &fleet.members()[0].session;
-    let auth = format!("{}/auth", installer::assets(&Place::of(cluster)));
-    let kubeconfig = session.read(&format!("{auth}/kubeconfig"), LIMIT).await?;
-    let password = session.read(&format!("{auth}/kubeadmin-password"), LIMIT).await?;
-    let kubeconfig = String::from_utf8_lossy(&kubeconfig);
-    let rewritten = reachable(cluster, &kubeconfig).ok_or_else(|| Error::Artefact {
-        host: session.name().to_owned(),
-        path: format!("{auth}/kubeconfig"),
-        reason: format!("it names no server https://api.{}:6443", cluster.domain()),
-    })?;
+    let (_, administrator) = api::administrator(fleet, cluster).await?;
+    let path = format!("{}/auth/kubeadmin-password", installer::assets(&Place::of(cluster)));
+    let session = first_host::session(fleet, cluster, &path)?;
+    let password = session.read(&path, LIMIT).await?;
+    // It is one word that a terminal will be shown.
+    if !password.trim_ascii_end().iter().all(u8::is_ascii_graphic) {
+        let reason = "this is not the password that the installer has written: it is more than one word";
+        return Err(Error::Artefact { host: session.name().to_owned(), path, reason: reason.to_owned() });
+    }
     let credentials =
         Credentials { kubeconfig: folder.join("kubeconfig"), password: folder.join("kubeadmin-password") };
     private_folder(folder)?;
-    write_private(&credentials.kubeconfig, rewritten.as_bytes())?;
+    write_private(&credentials.kubeconfig, administrator.kubeconfig(cluster).expose().as_bytes())?;
     write_private(&credentials.password, &password)?;
     Ok(credentials)
-}
-
-/// Points a kubeconfig at a host's public address, with the name the certificate has.
-fn reachable(cluster: &Cluster, kubeconfig: &str) -> Option<String> {
-    let name = format!("api.{}", cluster.domain());
-    let server = format!("server: https://{name}:6443");
-    if !kubeconfig.contains(&server) {
-        return None;
-    }
-    let Some(public) = cluster.hosts.iter().find_map(Host::published) else {
-        return Some(kubeconfig.to_owned());
-    };
-    let address = SocketAddr::new(public, 6443);
-    let lines = kubeconfig.lines().map(|line| match line.find(&server) {
-        Some(at) => {
-            // `- server:` begins a list item; what belongs to it is indented like the key.
-            let indent: String = line[..at].chars().map(|_| ' ').collect();
-            format!("{}server: https://{address}\n{indent}tls-server-name: {name}\n", &line[..at])
-        }
-        None => format!("{line}\n"),
-    });
-    Some(lines.collect())
 }
 
 /// Makes a folder that only its owner can look into; one that is there stays as it is.

@@ -12,6 +12,20 @@ use crate::{
 /// The boot image holds the pull secret: nobody but root, and QEMU by libvirt's leave, reads it.
 pub(super) const MODE: &str = "0600";
 
+/// Returns its session: where others than it are connected, it is not the first of them.
+///
+/// # Errors
+/// Returns [`Error::Artefact`] where it could not be reached, for `path` is there alone.
+pub(super) fn session<'a>(fleet: &'a Fleet, cluster: &Cluster, path: &str) -> Result<&'a Session, Error> {
+    let first = cluster.hosts.first().map_or("", |host| host.name.as_str());
+    let member = fleet.members().iter().find(|member| member.session.name() == first);
+    member.map(|member| &member.session).ok_or_else(|| Error::Artefact {
+        host: first.to_owned(),
+        path: path.to_owned(),
+        reason: "it is on this host alone, which could not be reached".to_owned(),
+    })
+}
+
 /// Carries out changes there.
 pub(super) async fn apply_on(fleet: &mut Fleet, changes: Vec<Change>) -> Result<(), Error> {
     let mut all = vec![Vec::new(); fleet.members().len()];

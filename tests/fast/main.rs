@@ -13,6 +13,7 @@ mod dnf;
 mod facts;
 mod inventories;
 mod kernel;
+mod kubeconfig;
 mod layers;
 mod leaving;
 mod programs;
