@@ -27,7 +27,8 @@ pub(super) struct Arguments {
 /// Runs the command; the folder's path is the result.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
     let (site, lost) = Site::open_reachable(global, arguments.positional.as_deref()).await?;
-    let cluster = site.cluster()?;
+    // Names and paths are enough: what is wrong with a host must not keep its logs.
+    let cluster = site.cluster().unwrap_or_else(|_| site.assumed().clone());
     let folder = arguments.dir.unwrap_or_else(|| site.gather_folder());
     install::gather(&site.fleet, &cluster, &site.secrets(&cluster), &folder).await?;
     if let Some(error) = &lost {

@@ -1,6 +1,11 @@
 //! Collecting logs from all hosts, without the secrets in them.
 
-use std::path::Path;
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 
@@ -9,6 +14,7 @@ use crate::{
     cluster::Cluster,
     command::{Script, quote},
     engine::{Fleet, Member},
+    host::Bounds,
     install::{
         Error, api,
         credentials::{private_folder, write_private},
@@ -17,6 +23,7 @@ use crate::{
         watch,
     },
     secret::Secret,
+    untrusted::file_name,
 };
 
 /// Of a long log, this much of its end, bytes.
@@ -42,6 +49,9 @@ pub async fn gather(
     let redactor = Redactor::knowing(&known);
     let hosts = fleet.members().iter().map(|member| host(member, cluster, &redactor, folder));
     join_all(hosts).await.into_iter().collect::<Result<Vec<()>, Error>>()?;
+    if fleet.members().is_empty() {
+        return Ok(());
+    }
     let state = match api::client(fleet, cluster).await {
         Ok(client) => match watch::look(&client).await {
             Some(seen) => format!("{}\n{seen:#?}\n", seen.progress(cluster).line),
@@ -79,23 +89,68 @@ async fn host(member: &Member, cluster: &Cluster, redactor: &Redactor, folder: &
     let folder = folder.join(name);
     private_folder(&folder)?;
     let is_first = cluster.hosts.first().is_some_and(|first| first.name == name);
-    let keep = |file: &str, text: &str| write_private(&folder.join(file), redactor.redact(text).as_bytes());
-    match member.session.run(&collecting(cluster, is_first), |_| {}).await {
+    let mut kept =
+        Kept { folder, redactor, names: BTreeSet::from([ERRORS.to_owned()]), errors: String::new() };
+    match member.session.run_within(bounds(), &collecting(cluster, is_first), |_| {}).await {
         Ok(output) => {
             for (file, text) in files(&output.stdout) {
-                keep(&file, &text)?;
+                kept.keep(&file, &text);
             }
             if output.status != 0 {
-                keep("errors.txt", &output.stderr)?;
+                kept.errors += &output.stderr;
             }
         }
-        Err(error) => keep("errors.txt", &format!("{error}\n"))?,
+        Err(error) => kept.errors += &format!("{error}\n"),
     }
+    let unknown = member.facts.unknown.iter();
+    kept.errors.extend(unknown.map(|(part, reason)| format!("{part} could not be read: {reason}\n")));
     let domains = member.facts.hypervisor.iter().flat_map(|seen| &seen.domains);
     for domain in domains.filter(|domain| domain.cluster().as_deref() == Some(cluster.name.as_str())) {
-        keep(&format!("{}.xml", domain.name), &format!("<!-- {:?} -->\n{}", domain.state, domain.xml))?;
+        kept.keep(&format!("{}.xml", domain.name), &format!("<!-- {:?} -->\n{}", domain.state, domain.xml));
     }
-    Ok(())
+    kept.end()
+}
+
+/// File with what went wrong on a host.
+const ERRORS: &str = "errors.txt";
+
+/// What of one host is kept, in a folder of its own.
+struct Kept<'a> {
+    folder: PathBuf,
+    redactor: &'a Redactor,
+    names: BTreeSet<String>,
+    errors: String,
+}
+
+impl Kept<'_> {
+    /// Keeps a text under the name that the host gives it, where that can be a file's name; else under one
+    /// of ours. What cannot be written is an error of this file alone.
+    fn keep(&mut self, name: &str, text: &str) {
+        let number = self.names.len();
+        let ours = || format!("file-{number}.txt");
+        let chosen = file_name(name).map(str::to_owned).filter(|name| !self.names.contains(name));
+        let chosen = chosen.unwrap_or_else(|| {
+            self.errors += &format!("a file came as {name:?} and is kept as {}\n", ours());
+            ours()
+        });
+        self.names.insert(chosen.clone());
+        if let Err(error) = write_private(&self.folder.join(&chosen), self.redactor.redact(text).as_bytes()) {
+            self.errors += &format!("{chosen}: {error}\n");
+        }
+    }
+
+    /// Writes down what went wrong, if anything did.
+    fn end(self) -> Result<(), Error> {
+        if self.errors.is_empty() {
+            return Ok(());
+        }
+        write_private(&self.folder.join(ERRORS), self.redactor.redact(&self.errors).as_bytes())
+    }
+}
+
+/// Returns what collecting may take: a dozen logs, most of them short.
+fn bounds() -> Bounds {
+    Bounds { time: Some(Duration::from_secs(600)), bytes: Some(6 * MOST) }
 }
 
 /// Returns source that prints files and outputs, each after a line `@@NAME BYTES`.
@@ -141,7 +196,7 @@ fn collecting(cluster: &Cluster, is_first: bool) -> Script {
 }
 
 /// Cuts the output into files; of what is no UTF-8, the rest is kept.
-fn files(output: &[u8]) -> Vec<(String, String)> {
+fn files(output: &[u8]) -> Vec<(String, Cow<'_, str>)> {
     let mut files = Vec::new();
     let mut rest = output;
     while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
@@ -151,7 +206,7 @@ fn files(output: &[u8]) -> Vec<(String, String)> {
         };
         let size = size.parse().unwrap_or(0).min(rest.len() - end - 1);
         let body = &rest[end + 1..end + 1 + size];
-        files.push((name.replace('/', "_"), String::from_utf8_lossy(body).into_owned()));
+        files.push((name.to_owned(), String::from_utf8_lossy(body)));
         rest = &rest[end + 1 + size..];
     }
     files
