@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
+    bringup,
     cli::{
         failure::Failure,
         global::{Global, print},
@@ -75,10 +76,10 @@ fn nodes<'a>(cluster: &'a Cluster, names: &[String]) -> Result<Vec<&'a Node>, Fa
 
 /// Returns a node's domain as it was last seen.
 fn seen<'a>(site: &'a Site, cluster: &Cluster, node: &Node) -> Result<&'a DomainSeen, Failure> {
-    let domains = site.fleet.members()[node.host].facts.hypervisor.iter().flat_map(|seen| &seen.domains);
-    let name = cluster.domain_name(node);
+    let facts = &site.fleet.members()[node.host].facts;
     let missing = || Failure::Usage(format!("{} does not exist yet: run `ocp2 up`", node.name));
-    domains.into_iter().find(|domain| domain.name == name).ok_or_else(missing)
+    let found = bringup::own_domain(cluster, node, facts);
+    found.map_err(|refused| Failure::NotReady(vec![refused]))?.ok_or_else(missing)
 }
 
 /// Restarts VMs, one after the other: of the masters the others go on.

@@ -1,7 +1,7 @@
 //! VMs that left the inventory: who may go, who may not, and what stays.
 
 use ocp2::{
-    bringup::{Leave, Removal, kept_disks, leave, leaving, preflight, removal},
+    bringup::{Leave, Removal, kept_disks, leave, leaving, own_domain, preflight, removal},
     cluster::Cluster,
     resource::{
         Action, Change, Facts,
@@ -176,4 +176,28 @@ fn a_vm_that_its_owner_extended_is_ours_all_the_same() {
     );
     assert_eq!(extended.cluster().as_deref(), Some("ocp"));
     assert_eq!(leaving(&cluster(), &host(vec![extended], &[])), ["ocp-worker3"]);
+}
+
+#[test]
+fn a_vm_is_switched_only_where_it_carries_the_clusters_mark() {
+    let cluster = cluster();
+    let node = cluster.nodes.iter().find(|node| node.name == "master0").unwrap();
+    let own = domain("master0", "master", DomainState::Running);
+    let with = |from: &str, to: &str| {
+        assert!(own.xml.contains(from), "{}", own.xml);
+        host(vec![DomainSeen { xml: own.xml.replace(from, to), ..own.clone() }], &[])
+    };
+
+    let facts = host(vec![own.clone()], &[]);
+    assert_eq!(own_domain(&cluster, node, &facts).unwrap().unwrap().name, "ocp-master0");
+    assert!(own_domain(&cluster, node, &host(vec![], &[])).unwrap().is_none());
+
+    let refused = own_domain(&cluster, node, &with("cluster=\"ocp\"", "cluster=\"other\"")).unwrap_err();
+    assert!(refused.what.contains("ocp-master0 is of the cluster other"), "{refused:?}");
+    let refused = own_domain(&cluster, node, &with("metadata>", "title>")).unwrap_err();
+    assert!(refused.what.contains("ocp-master0 is not ocp2's"), "{refused:?}");
+
+    let silent = Facts { unknown: [("libvirt", "it hangs".to_owned())].into(), ..facts };
+    let refused = own_domain(&cluster, node, &silent).unwrap_err();
+    assert!(refused.what.contains("could not be asked: it hangs"), "{refused:?}");
 }
