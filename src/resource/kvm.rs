@@ -8,20 +8,27 @@ use crate::{
 /// Proof by a guest of 512 bytes: /dev/kvm may exist, and even make a VM, on a machine where guests hang.
 ///
 /// The guest is a boot sector that writes to QEMU's debug-exit port, which
-/// ends QEMU with status 33. The outcome is kept with the kernel's release
-/// and asked for again when another kernel runs.
+/// ends QEMU with status 33. That it ran is kept with the kernel's release, and tried again when another
+/// kernel runs. That it did not is kept for this boot and this /dev/kvm alone: firmware and modules change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KvmProof {
     /// File that keeps the outcome.
     pub path: String,
 }
 
+/// Shell source that sets `boot` to the id of this boot, marked where there is a /dev/kvm.
+pub(super) const BOOT: &str =
+    "read -r boot < /proc/sys/kernel/random/boot_id; if [ -e /dev/kvm ]; then boot+=+kvm; fi";
+
 impl KvmProof {
-    /// Reads the kept outcome; `None` where there is none for the running kernel.
+    /// Reads the kept outcome; `None` where there is none that still counts.
     #[must_use]
     pub fn outcome(&self, facts: &Facts) -> Option<bool> {
-        let (kernel, outcome) = facts.text(&self.path)?.trim().split_once(' ')?;
-        (kernel == facts.system.kernel).then_some(outcome == "yes")
+        match facts.text(&self.path)?.trim().split_once(' ')? {
+            (kernel, "yes") if kernel == facts.system.kernel => Some(true),
+            (boot, "no") if boot == facts.system.boot => Some(false),
+            _ => None,
+        }
     }
 
     pub(super) fn ask(&self, questions: &mut Questions) {
@@ -47,7 +54,10 @@ impl KvmProof {
             )
             .line("[ $status = 33 ] && outcome=yes")
             .line(format_args!("install -d -m 755 {}", quote(folder)))
-            .line(format_args!("echo \"$(uname -r) $outcome\" > {path}"))
+            .line(BOOT)
+            .line(format_args!(
+                "if [ $outcome = yes ]; then echo \"$(uname -r) yes\"; else echo \"$boot no\"; fi > {path}"
+            ))
             .line("rm -f \"$guest\"; trap - EXIT");
         vec![Change::shell("proof of KVM".into(), "run a guest of one sector", script)]
     }

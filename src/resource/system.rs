@@ -5,7 +5,10 @@ use std::{
     net::IpAddr,
 };
 
-use crate::{command::quote, resource::Manager};
+use crate::{
+    command::quote,
+    resource::{Manager, kvm},
+};
 
 /// A host's system, as it told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub struct System {
     pub manager: Option<Manager>,
     /// Kernel release.
     pub kernel: String,
+    /// This boot of the machine: its id, marked where there is a /dev/kvm.
+    pub boot: String,
     /// Machine architecture, `x86_64`.
     pub architecture: String,
     /// Logical CPUs online.
@@ -58,7 +63,8 @@ space() { d=$1; while [ ! -d "$d" ]; do d=${d%/*}; d=${d:-/}; done; df -Pk "$d" 
 
 /// Returns the probe's source.
 pub(super) fn ask(folders: &BTreeSet<String>) -> String {
-    folders.iter().fold(ASK.to_owned(), |source, folder| format!("{source}\nspace {}", quote(folder)))
+    let ask = format!("{ASK}\n{}; echo \"boot=$boot\"", kvm::BOOT);
+    folders.iter().fold(ask, |source, folder| format!("{source}\nspace {}", quote(folder)))
 }
 
 /// Reads the probe's answer.
@@ -73,6 +79,7 @@ pub(super) fn read(section: &str) -> System {
                 system.manager = if value == "dnf" { Some(Manager::Dnf) } else { Some(Manager::Apt) }
             }
             "kernel" => value.clone_into(&mut system.kernel),
+            "boot" => value.clone_into(&mut system.boot),
             "architecture" => value.clone_into(&mut system.architecture),
             "cpus" => system.cpus = u32::try_from(number()).unwrap_or(u32::MAX),
             "memory" => system.memory_mib = number() / 1024,

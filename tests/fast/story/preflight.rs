@@ -17,6 +17,7 @@ fn fit(cluster: &Cluster) -> Facts {
         name: "Debian GNU/Linux 12 (bookworm)".into(),
         manager: Some(Manager::Apt),
         kernel: "6.1.0-40-amd64".into(),
+        boot: "3b1e-5+kvm".into(),
         architecture: "x86_64".into(),
         memory_mib: 3 * 16384 + 1024,
         now: 1_000_000,
@@ -69,7 +70,7 @@ fn preflight_says_what_keeps_a_host_out() {
             "the disks of its VMs need 368640 MiB in /var/lib/libvirt/images/ocp, but 368639 MiB are free there",
         ),
         (
-            &|facts| drop(facts.files.insert(kvm.clone(), file("6.1.0-40-amd64 no\n"))),
+            &|facts| drop(facts.files.insert(kvm.clone(), file("3b1e-5+kvm no\n"))),
             "KVM guests do not run here: a guest of one sector hung or failed under /dev/kvm",
         ),
     ];
