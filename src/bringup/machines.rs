@@ -14,7 +14,11 @@ const STOP_SECONDS: u32 = 120;
 
 pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Vec<Resource>, render::Error> {
     let place = Place::of(cluster);
-    let mut wanted = vec![Resource::File(record::nodes(cluster)), Resource::Pool(pool(cluster, &place)?)];
+    let mut wanted = vec![
+        Resource::File(record::decided(cluster)),
+        Resource::File(record::nodes(cluster)),
+        Resource::Pool(pool(cluster, &place)?),
+    ];
     let late = facts.files.contains_key(&place.ejected());
     for node in cluster.machines_on(host) {
         wanted.push(Resource::Volume(volume(cluster, node, &place, late)?));

@@ -1,14 +1,14 @@
 //! What every host remembers of the whole cluster, so that a later run keeps places and addresses.
 //!
-//! Two small files in /var/lib/ocp2/CLUSTER: `settled-hosts` (`NAME ADDRESS` a line, from phase `overlay`
-//! on) and `settled-nodes` (`NAME HOST ADDRESS` a line, from `machines` on). Every host has the same, so
+//! Three small files in /var/lib/ocp2/CLUSTER: `settled-hosts` (`NAME ADDRESS` a line, from phase `overlay`
+//! on), `settled-nodes` (`NAME HOST ADDRESS` a line) and `settled-cluster` ([`Decided`]), both from `machines` on. Every host has the same, so
 //! the others still know of one that is gone.
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use crate::{
     bringup::Place,
-    cluster::{Cluster, Host, Node, Settled},
+    cluster::{Cluster, Decided, Host, Node, Settled},
     resource::{Facts, File},
 };
 
@@ -26,6 +26,11 @@ pub(super) fn nodes(cluster: &Cluster) -> File {
     File::new(Place::of(cluster).var("settled-nodes"), content)
 }
 
+/// Returns the file of what was decided of the cluster when its VMs first booted.
+pub(super) fn decided(cluster: &Cluster) -> File {
+    File::new(Place::of(cluster).var("settled-cluster"), Decided::of(cluster).text())
+}
+
 /// Reads what earlier runs have settled from the facts of the hosts, named as in the inventory.
 ///
 /// What is there counts more than what is remembered, and what most hosts remember more than
@@ -36,6 +41,11 @@ pub fn settled(cluster: &Cluster, hosts: &[(&str, &Facts)]) -> Settled {
     let mut settled = Settled::default();
     let (mut host_claims, mut homes, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
     for (name, facts) in hosts {
+        if facts.files.contains_key(&place.var("settled-cluster")) {
+            let text = facts.text(&place.var("settled-cluster"));
+            let record = text.map_or_else(|| Err("it is no text".to_owned()), Decided::read);
+            settled.records.push(((*name).to_owned(), record));
+        }
         settled.begun |= facts.files.contains_key(&place.begun());
         for line in facts.text(&place.var("settled-hosts")).unwrap_or_default().lines() {
             let mut words = line.split_whitespace();

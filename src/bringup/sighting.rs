@@ -42,6 +42,7 @@ pub fn sighting(cluster: &Cluster, host: usize, facts: &Facts) -> Sighting {
         address,
         peer_address: address,
         mtu: link.mtu,
+        addresses: facts.links.iter().flat_map(|link| &link.addresses).map(ipnet::IpNet::addr).collect(),
         public: public(facts),
         resolvers: facts.system.resolvers.clone(),
         nmstate: facts.system.nmstatectl || facts.system.manager == Some(Manager::Dnf),

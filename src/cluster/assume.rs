@@ -76,6 +76,7 @@ pub(super) fn assume_host(inventory: &Inventory, index: usize, notes: &mut Vec<W
         address,
         peer_address: host.underlay.peer_address.as_ref().map_or(address, |peer| peer.value),
         mtu,
+        addresses: vec![address],
         public: match host.public.as_ref().map(|public| public.value) {
             Some(Public::None) => None,
             Some(Public::Address(public)) => Some(public),

@@ -5,6 +5,7 @@
 
 mod address_plan;
 mod assume;
+mod decided;
 mod identity;
 mod model;
 mod mtu;
@@ -16,6 +17,7 @@ mod settled;
 mod underlay;
 
 pub use assume::{Assumed, assume, unseen};
+pub use decided::{Decided, DecidedHost};
 pub use identity::uuid;
 pub use model::*;
 pub use mtu::overhead;

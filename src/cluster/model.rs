@@ -24,6 +24,8 @@ pub struct Underlay {
     pub peer_address: IpAddr,
     /// MTU of the NIC, bytes.
     pub mtu: u16,
+    /// All addresses of the host.
+    pub addresses: Vec<IpAddr>,
     /// Where the balancer listens; `None`: nowhere but on the bridge.
     pub public: Option<IpAddr>,
     /// The host's own upstream DNS servers.
@@ -341,6 +343,17 @@ impl Host {
     pub fn published(&self) -> Option<IpAddr> {
         let Underlay { address, peer_address, public, .. } = &self.underlay;
         public.map(|public| if public == *address { *peer_address } else { public })
+    }
+}
+
+impl Addressing {
+    /// Returns the inventory's word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Dhcp => "dhcp",
+        }
     }
 }
 

@@ -32,13 +32,39 @@ pub(super) fn most(underlay: u16, overhead: u16) -> u16 {
 }
 
 /// Decides the MTU of VM NIC, tap, bridge and tunnel, one for all.
-pub(super) fn decide(inventory: &Inventory, underlays: &[Underlay], problems: &mut Vec<Problem>) -> u16 {
+///
+/// `decided` is what VMs run with already: it stays, and a host that cannot carry it is a problem.
+pub(super) fn decide(
+    inventory: &Inventory,
+    underlays: &[Underlay],
+    decided: Option<u16>,
+    problems: &mut Vec<Problem>,
+) -> u16 {
     let overhead =
         underlays.iter().map(|underlay| self::overhead(underlay.address)).max().unwrap_or_default();
     let Some(narrow) = (0..underlays.len()).min_by_key(|&host| underlays[host].mtu) else { return 0 };
     let smallest = underlays[narrow].mtu;
-    match inventory.network.mtu.value {
-        Mtu::Auto => {
+    let most = most(smallest, overhead);
+    match (inventory.network.mtu.value, decided) {
+        (Mtu::Auto, Some(decided)) => {
+            if decided > most {
+                let host = &inventory.hosts[narrow];
+                let name = &host.name.value;
+                let fault = format!(
+                    "the VMs run with an MTU of {decided}, and {name}'s underlay carries {smallest}, which leaves {most}"
+                );
+                problems.push(
+                    Problem::new(&format!("hosts[{narrow}].underlay.mtu"), host.underlay.mtu.as_ref().and_then(|mtu| mtu.at).or(host.name.at), fault)
+                        .help(format!(
+                            "let the way to {name} carry {} bytes, or say `network: {{mtu: {}}}`: every VM then waits for a power-off",
+                            decided.saturating_add(overhead),
+                            default(smallest, overhead)
+                        )),
+                );
+            }
+            decided
+        }
+        (Mtu::Auto, None) => {
             let chosen = default(smallest, overhead);
             if chosen < LEAST_MTU {
                 let host = &inventory.hosts[narrow];
@@ -56,8 +82,7 @@ pub(super) fn decide(inventory: &Inventory, underlays: &[Underlay], problems: &m
             }
             chosen
         }
-        Mtu::Bytes(asked) => {
-            let most = most(smallest, overhead);
+        (Mtu::Bytes(asked), _) => {
             if asked > most {
                 let name = &inventory.hosts[narrow].name.value;
                 problems.push(

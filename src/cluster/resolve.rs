@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use super::{
     Addressing, Cluster, Host, Node, Underlay, VirtType,
     address_plan::{self, Plan},
+    decided::Decided,
     identity::uuid,
     mtu,
     placement::{self, Wish},
@@ -51,14 +52,16 @@ pub fn resolve_around(
     let mut problems = Vec::new();
     let mut warnings = loaded.warnings.clone();
 
-    let underlays = underlay::settle(inventory, seen, &mut warnings);
+    let decided = settled.decided(inventory, &mut problems);
+    let mut underlays = underlay::settle(inventory, seen, &mut warnings);
+    decided.keep_public(inventory, &mut underlays, &mut problems);
     underlay::check(inventory, &underlays, &mut problems);
-    let mtu = mtu::decide(inventory, &underlays, &mut problems);
-    let addressing = addressing(inventory, &underlays, &mut problems);
+    let mtu = mtu::decide(inventory, &underlays, decided.mtu, &mut problems);
+    let addressing = addressing(inventory, &underlays, decided.addressing, &mut problems);
     let members = inventory.nodes.members();
     let (kept_hosts, kept_nodes) = settled.addresses(inventory, &members);
     let plan = address_plan::plan(inventory.network.machine_network.value.0, &kept_hosts, &kept_nodes);
-    let hosts = hosts(inventory, underlays, &plan, &mut problems);
+    let hosts = hosts(inventory, underlays, &decided, &plan, &mut problems);
     let nodes = nodes(inventory, &members, &plan, settled, &mut problems);
     problems.extend(settled.check_first(inventory));
     let bootstrap = match inventory.install.method.value {
@@ -91,12 +94,18 @@ pub fn resolve_around(
     Ok(Resolved { cluster, warnings })
 }
 
-fn addressing(inventory: &Inventory, underlays: &[Underlay], problems: &mut Vec<Problem>) -> Addressing {
+fn addressing(
+    inventory: &Inventory,
+    underlays: &[Underlay],
+    decided: Option<Addressing>,
+    problems: &mut Vec<Problem>,
+) -> Addressing {
     // Only the agent-based installer needs it; for UPI ocp2 writes the nodes' network settings itself.
     let is_upi = inventory.install.method.value == inventory::Method::Upi;
     let nmstate = is_upi || underlays.first().is_some_and(|first| first.nmstate);
     match inventory.network.addressing.value {
         inventory::Addressing::Dhcp => Addressing::Dhcp,
+        inventory::Addressing::Auto if decided.is_some() => decided.unwrap_or(Addressing::Static),
         // An ISO somebody else made knows none of our addresses.
         inventory::Addressing::Auto if inventory.install.iso.is_some() || !nmstate => Addressing::Dhcp,
         inventory::Addressing::Auto => Addressing::Static,
@@ -118,6 +127,7 @@ fn addressing(inventory: &Inventory, underlays: &[Underlay], problems: &mut Vec<
 fn hosts(
     inventory: &Inventory,
     underlays: Vec<Underlay>,
+    decided: &Decided,
     plan: &Plan,
     problems: &mut Vec<Problem>,
 ) -> Vec<Host> {
@@ -134,10 +144,12 @@ fn hosts(
             values(&network.forwarders)
         };
         let asked = &inventory.machines.virt_type;
-        let virt_type = match asked.value {
-            inventory::VirtType::Qemu => VirtType::Qemu,
-            inventory::VirtType::Auto if !underlay.kvm => VirtType::Qemu,
-            inventory::VirtType::Auto | inventory::VirtType::Kvm => VirtType::Kvm,
+        let kept = decided.hosts.get(name).map(|host| host.virt_type);
+        let virt_type = match (asked.value, kept) {
+            (inventory::VirtType::Auto, Some(kept)) => kept,
+            (inventory::VirtType::Qemu, _) => VirtType::Qemu,
+            (inventory::VirtType::Auto, None) if !underlay.kvm => VirtType::Qemu,
+            (inventory::VirtType::Auto | inventory::VirtType::Kvm, _) => VirtType::Kvm,
         };
         hosts.push(Host {
             name: name.clone(),

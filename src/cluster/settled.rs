@@ -9,7 +9,10 @@ use std::{
     net::Ipv4Addr,
 };
 
-use super::settings::value;
+use super::{
+    decided::{self, Decided},
+    settings::value,
+};
 use crate::inventory::{Inventory, Member, Problem, Warning};
 
 /// What the hosts show of earlier runs.
@@ -21,6 +24,8 @@ pub struct Settled {
     pub nodes: BTreeMap<String, Trace>,
     /// The nodes have been booted for the installation.
     pub begun: bool,
+    /// What each host remembers of what was decided then, or why its record cannot be read.
+    pub records: Vec<(String, Result<Decided, String>)>,
 }
 
 /// What the hosts show of one node.
@@ -37,6 +42,12 @@ pub struct Trace {
 }
 
 impl Settled {
+    /// Returns what was decided when the VMs first booted; before, everything is open.
+    pub(super) fn decided(&self, inventory: &Inventory, problems: &mut Vec<Problem>) -> Decided {
+        let booted = self.begun || self.nodes.values().any(|trace| !trace.vms.is_empty());
+        if booted { decided::agreed(inventory, &self.records, problems) } else { Decided::default() }
+    }
+
     /// Returns the host a node stays on; `None` where it may go anywhere.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ocp2::{
-    cluster::{Cluster, Settled, Trace, assume, resolve_around},
+    cluster::{Addressing, Cluster, Decided, Settled, Trace, Underlay, VirtType, assume, resolve_around},
     inventory::Loaded,
 };
 
@@ -28,6 +28,7 @@ pub fn settled(cluster: &Cluster) -> Settled {
         hosts: cluster.hosts.iter().map(|host| (host.name.clone(), host.address)).collect(),
         nodes: cluster.nodes.iter().map(trace).collect(),
         begun: true,
+        records: Vec::new(),
     }
 }
 
@@ -140,4 +141,93 @@ fn the_host_with_the_installers_files_stays_the_first() {
     // Before the installation any order will do, and addresses stay with their hosts.
     let cluster = around(&loaded, &Settled { begun: false, ..settled }).unwrap();
     assert_eq!(cluster.hosts[0].address, Ipv4Addr::new(192, 168, 139, 2));
+}
+
+/// Resolves the plain inventory, edited, on hosts whose underlays are as `change` makes them.
+fn resolved(
+    (from, to): (&str, &str),
+    records: &[(&str, &str)],
+    change: impl Fn(&str, &mut Underlay),
+) -> Result<Cluster, String> {
+    let text = PLAIN.text();
+    assert!(text.contains(from), "{text}");
+    let loaded = fake::load(&text.replacen(from, to, 1)).unwrap();
+    let mut seen = assume(&loaded.inventory).underlays;
+    for (name, underlay) in &mut seen {
+        change(name, underlay);
+    }
+    let record = |(name, text): &(&str, &str)| ((*name).to_owned(), Decided::read(text));
+    let settled =
+        Settled { begun: true, records: records.iter().map(record).collect(), ..Settled::default() };
+    match resolve_around(&loaded, &seen, &settled) {
+        Ok(resolved) => Ok(resolved.cluster),
+        Err(problems) => Err(problems.list().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+    }
+}
+
+const RECORD: &str = "ocp2-settled 1\nmtu 1400\naddressing dhcp\nhost bm0 qemu 10.0.0.1\nhost bm1 kvm none\n";
+const SAME: (&str, &str) = ("nodes:", "nodes:");
+
+#[test]
+fn what_was_decided_at_the_first_boot_is_not_decided_again() {
+    let both = [("bm0", RECORD), ("bm1", RECORD)];
+    // Since then: nmstatectl came, KVM proved itself, the lines got wider, a route moved.
+    let later = |name: &str, underlay: &mut Underlay| {
+        underlay.mtu = 9000;
+        underlay.nmstate = true;
+        underlay.kvm = true;
+        if name == "bm0" {
+            underlay.public = Some([10, 9, 9, 9].into());
+        }
+    };
+    let cluster = resolved(SAME, &both, later).unwrap();
+    assert_eq!((cluster.network.mtu, cluster.network.addressing), (1400, Addressing::Dhcp));
+    let hosts: Vec<_> = cluster.hosts.iter().map(|host| (host.virt_type, host.underlay.public)).collect();
+    assert_eq!(hosts, [(VirtType::Qemu, Some([10, 0, 0, 1].into())), (VirtType::Kvm, None)]);
+    // A host without a record, as one that joins, changes nothing of it.
+    assert_eq!(resolved(SAME, &both[..1], later).unwrap().network.mtu, 1400);
+    // What is written is what is read.
+    assert_eq!(Decided::read(&Decided::of(&cluster).text()).unwrap(), Decided::read(RECORD).unwrap());
+    // What the inventory says counts more.
+    let said = resolved(("nodes:", "network: {mtu: 1390}\nmachines: {virtType: kvm}\nnodes:"), &both, later)
+        .unwrap();
+    assert_eq!((said.network.mtu, said.hosts[0].virt_type), (1390, VirtType::Kvm));
+    let said = resolved(("nic: eno1}", "nic: eno1, public: none}"), &both, later).unwrap();
+    assert_eq!(said.hosts[0].underlay.public, None);
+}
+
+#[test]
+fn what_no_longer_fits_what_was_decided_is_a_problem_with_both_values() {
+    let narrow = |name: &str, underlay: &mut Underlay| {
+        if name == "bm1" {
+            underlay.mtu = 1420;
+        }
+    };
+    let problem = resolved(SAME, &[("bm0", RECORD)], narrow).unwrap_err();
+    assert!(
+        problem.contains("an MTU of 1400, and bm1's underlay carries 1420, which leaves 1370"),
+        "{problem}"
+    );
+    let moved = |_: &str, underlay: &mut Underlay| underlay.addresses = vec![[10, 9, 9, 9].into()];
+    let problem = resolved(SAME, &[("bm0", RECORD)], moved).unwrap_err();
+    assert!(problem.contains("bm0 was to be reached at 10.0.0.1, which it has no more"), "{problem}");
+}
+
+#[test]
+fn records_that_disagree_or_come_from_a_later_ocp2_are_problems() {
+    let nothing = |_: &str, _: &mut Underlay| ();
+    let other = RECORD.replace("mtu 1400", "mtu 1350");
+    let records = [("bm0", RECORD), ("bm1", other.as_str())];
+    let problem = resolved(SAME, &records, nothing).unwrap_err();
+    assert!(problem.contains("bm0 and bm1 remember another MTU: 1400 and 1350"), "{problem}");
+    // The way out that it names.
+    assert!(resolved(("nodes:", "network: {mtu: 1400}\nnodes:"), &records, nothing).is_ok());
+    let later = RECORD.replace("ocp2-settled 1", "ocp2-settled 2");
+    let problem = resolved(SAME, &[("bm1", &later)], nothing).unwrap_err();
+    assert!(problem.contains("a later ocp2 has written it"), "{problem}");
+    for damaged in
+        ["", "mtu 1400\n", "ocp2-settled 1\nmtu x\n", "ocp2-settled 1\nhost a b c\n", "ocp2-settled 1\n\n"]
+    {
+        assert!(resolved(SAME, &[("bm1", damaged)], nothing).is_err(), "{damaged:?}");
+    }
 }

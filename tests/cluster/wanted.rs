@@ -101,6 +101,7 @@ pub fn seen(mtus: &[u16], v6: bool) -> BTreeMap<String, Underlay> {
             address,
             peer_address: address,
             mtu: *mtu,
+            addresses: vec![address],
             public: Some(address),
             resolvers: vec![Ipv4Addr::new(9, 9, 9, 9).into()],
             nmstate: false,
