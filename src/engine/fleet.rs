@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -88,7 +89,14 @@ impl Fleet {
             })
             .collect();
         let (mut members, mut errors) = (Vec::new(), Vec::new());
-        for task in join_all(tasks).await {
+        let handles: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
+        let joined = interrupted.run_until_cancelled(join_all(tasks)).await;
+        if joined.is_none() {
+            // Nothing has been changed yet: no host is waited for.
+            handles.iter().for_each(AbortHandle::abort);
+            errors.push(Error::Interrupted);
+        }
+        for task in joined.unwrap_or_default() {
             match task {
                 Ok(Ok(member)) => members.push(member),
                 Ok(Err(error)) => errors.push(error),
@@ -127,13 +135,15 @@ impl Fleet {
         self.interrupted.clone()
     }
 
-    /// Asks again the hosts on which something changed since they were asked.
+    /// Asks again the hosts on which something changed since they were asked; Ctrl-C ends it at once,
+    /// for it changes nothing.
     ///
     /// # Errors
-    /// Returns the failures of all hosts that failed.
+    /// Returns the failures of all hosts that failed, and [`Error::Interrupted`].
     pub async fn refresh(&mut self) -> Result<(), Error> {
         let stale = self.members.iter_mut().filter(|member| member.stale.is_some());
-        settle(join_all(stale.map(Member::refresh)).await)
+        let asked = join_all(stale.map(Member::refresh));
+        self.interrupted.run_until_cancelled(asked).await.map_or(Err(Error::Interrupted), settle)
     }
 
     /// Marks all hosts as changed: the next look at them asks again.

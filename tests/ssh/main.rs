@@ -3,6 +3,7 @@
 
 mod bounds;
 mod connection;
+mod hostile;
 mod login;
 mod many;
 mod script;

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""A stand-in for a host that means harm: sshd runs it in place of every command (ForceCommand).
+
+usage: hostile.py KIND
+
+It reads the script it is sent, runs nothing of it, and answers as KIND says. A kind that it does not know
+ends it with status 99.
+"""
+
+import base64
+import json
+import os
+import re
+import signal
+import sys
+import time
+
+# Sets the terminal's clipboard and title, clears the screen, hides what follows; C1 as well as ESC.
+ESCAPES = "\x1b]52;c;ZXZpbA==\x07\x1b]0;evil\x07\x1b[2J\x1b[8m\x9b2J\u202e"
+EVIL_NAMES = ["../../evil", "..", "/tmp/ocp2-evil", ".evil", "-rf", "a/../../../evil"]
+KUBECONFIG = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "admin",
+    "clusters": [{"name": "ocp", "cluster": {
+        "server": "https://api.ocp.example.com:6443", "certificate-authority-data": "eA=="}}],
+    "contexts": [{"name": "admin", "context": {"cluster": "ocp", "user": "admin"}}],
+    "users": [],
+}
+
+
+def say(text):
+    data = text if isinstance(text, bytes) else text.encode()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def domain(name, node, inside=""):
+    return (
+        f"<domain type='kvm'><name>{name}</name><uuid>11111111-1111-1111-1111-111111111111</uuid><metadata>"
+        f"<ocp2:machine xmlns:ocp2='urn:ocp2:machine' cluster='ocp' node='{node}' role='worker'/></metadata>"
+        f"{inside}</domain>"
+    )
+
+
+def libvirt(mark, xmls):
+    """Returns what virsh would tell of these domains."""
+    uuids = [f"00000000-0000-0000-0000-{at:012}" for at in range(len(xmls))]
+    heads = ["status: 0", "domain:", *uuids, "autostart:", "pool:", "active:", "pool-autostart:", "listed:"]
+    lines = [head if head in uuids else f"={mark}{head}" for head in heads]
+    for uuid, xml in zip(uuids, xmls):
+        lines += [f"={mark}state {uuid}:", "running", f"={mark}xml:", xml, f"={mark}live:", xml]
+    lines.append(f"={mark}told:")
+    return "".join(f" {line}\n" for line in lines)
+
+
+def parts(kind, mark):
+    """Returns the parts of a plausible answer, spoilt as the kind says."""
+    spice = ESCAPES if kind == "escapes" else ""
+    link = {
+        "ifname": "ens34f0", "address": "52:54:00:00:00:01", "mtu": 1500, "flags": ["UP"], "ifalias": spice,
+        "addr_info": [{"local": "192.0.2.11", "prefixlen": 24, "scope": "global"}],
+    }
+    domains = []
+    if kind == "names":
+        domains = [domain(name, name) for name in EVIL_NAMES]
+    if kind == "escapes":
+        domains = [domain("ocp-" + ESCAPES.replace("\x1b", "").replace("\x07", ""), "x")]
+    told = {
+        "system": (
+            f"id=debian\nname=Debian {spice}\nmanager=apt-get\nkernel=6.1\narchitecture=x86_64\ncpus=64\n"
+            f"memory=640000000\nnow={int(time.time())}\nsystemd=yes\noverlay=yes\nnmstatectl=yes\n"
+            "space=900000000 900000000 /var/lib/libvirt/images/ocp\n"
+        ),
+        "links": json.dumps([link]) + "\n",
+        "routes": '[{"dst":"default","gateway":"192.0.2.1","dev":"ens34f0"}]\n',
+        "fdb": "[]\n",
+        "sockets": f'tcp LISTEN 0 1 0.0.0.0:22 0.0.0.0:* users:(("sshd{spice}",pid=1,fd=3))\n',
+        "settings": "net.ipv4.ip_forward=1\n",
+        "libvirt": libvirt(mark, domains),
+    }
+    if kind == "escapes":
+        table = f"evil{ESCAPES}".replace(" ", "_")
+        told["walls"] = (
+            f"# table inet {table}\ntable inet {table} {{\n\tchain f {{\n"
+            "\t\ttype filter hook forward priority filter; policy drop;\n\t}\n}\n"
+        )
+    if kind == "nested":
+        told["links"] = "[" * 3_000_000 + "\n"
+        told["routes"] = '[{"dst":' * 200_000 + "\n"
+        told["libvirt"] = libvirt(mark, [domain("ocp-deep", "deep", "<a>" * 300_000)])
+    return told
+
+
+def probe(kind, script):
+    mark = re.search(r"^mark='?([0-9a-z-]*)'?$", script, re.M).group(1)
+    told = parts(kind, mark)
+    names = re.findall(r'echo "@@\$\{mark-\}([a-z]+)"', script)
+    answer = "".join(f"@@{mark}{name}\n{told.get(name, '')}" for name in names)
+    if kind == "cut":
+        answer = answer[: len(answer) // 2]
+    if kind == "after-the-end":
+        answer += f"@@{mark}links\n[]\n"
+    if kind == "drop":
+        say(answer[: len(answer) // 2])
+        os.kill(os.getppid(), signal.SIGKILL)
+    say(answer)
+
+
+def other(kind, script):
+    """Answers everything that is no probe."""
+    if "kubeconfig" in script or "kubeadmin-password" in script:
+        evil = {"name": "admin", "user": {"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": "touch",
+            "args": [os.environ["OCP2_CANARY"]], "interactiveMode": "Never"}}}
+        say(json.dumps({**KUBECONFIG, "users": [evil]}))
+    elif "keep system.txt" in script:
+        for name in EVIL_NAMES:
+            say(f"@@{name} 4\nevil")
+        say(f"@@fine.txt {10**18}\n{ESCAPES}")
+    elif 'echo "locked' in script:
+        say("locked 1\n")
+        sys.stdin.buffer.read()
+    elif kind == "escapes":
+        say(ESCAPES + "\n")
+        sys.stderr.write(ESCAPES + "\n")
+        sys.exit(1)
+
+
+def main():
+    kind = sys.argv[1]
+    if kind not in ("endless", "silent", "cut", "drop", "nested", "escapes", "names", "after-the-end", "liar"):
+        sys.exit(99)
+    command = os.environ.get("SSH_ORIGINAL_COMMAND", "")
+    say("\nocp2:user:0\nocp2:begin\n")
+    whole = "base64 -d" not in command
+    sent = sys.stdin.buffer.read() if whole else base64.b64decode(sys.stdin.buffer.readline())
+    script = sent.decode(errors="replace")
+    if kind == "silent":
+        time.sleep(600)
+    while kind == "endless":
+        say(b"x" * 65536)
+    if "unknown()" in script:
+        probe(kind, script)
+    else:
+        other(kind, script)
+
+
+main()
