@@ -58,6 +58,26 @@ pub(super) enum Failure {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// A master stays on, for etcd needs it while another one is not ready.
+    #[error("{vm} is not restarted: {other} is not ready ({})", lacks.join("; "))]
+    OtherNotReady {
+        /// The master that was to be restarted.
+        vm: String,
+        /// The one that is not ready.
+        other: String,
+        /// What that one lacks.
+        lacks: Vec<String>,
+    },
+    /// A restarted master did not become ready.
+    #[error("{vm} is not ready {minutes} min after its restart ({})", lacks.join("; "))]
+    NotBack {
+        /// The master.
+        vm: String,
+        /// How long it was waited for.
+        minutes: u64,
+        /// What it lacks.
+        lacks: Vec<String>,
+    },
     /// The user said no.
     #[error("nothing was done")]
     Declined,
@@ -83,11 +103,16 @@ impl Failure {
             Self::Usage(_) => USAGE,
             Self::Load(_) | Self::Problems(_) | Self::NotReady(_) => 3,
             Self::Engine(error) => engine_code(error),
-            Self::Install(install::Error::TimedOut { .. }) | Self::StillOn { .. } => 7,
+            Self::Install(install::Error::TimedOut { .. }) | Self::StillOn { .. } | Self::NotBack { .. } => 7,
             Self::Install(install::Error::Artefact { .. }) => 5,
             Self::Differs => 8,
             Self::Lab(error) if error.is_usage() => USAGE,
-            Self::Install(_) | Self::Render(_) | Self::Lab(_) | Self::Local { .. } | Self::Declined => 1,
+            Self::Install(_)
+            | Self::Render(_)
+            | Self::Lab(_)
+            | Self::Local { .. }
+            | Self::OtherNotReady { .. }
+            | Self::Declined => 1,
         }
     }
 
@@ -146,6 +171,12 @@ fn hint(failure: &Failure) -> Option<String> {
         Failure::StillOn { vm, .. } => {
             Some(format!("`ocp2 vms restart --force {vm}` cuts its power if it must"))
         }
+        Failure::OtherNotReady { other, .. } => Some(format!(
+            "without both of them etcd may lose its quorum: see to {other} first (`ocp2 vms list`, `ocp2 vms start {other}`), then again"
+        )),
+        Failure::NotBack { vm, .. } => Some(format!(
+            "no other VM is restarted meanwhile: look at {vm} on its console, and run the same command for the others once it is ready"
+        )),
         Failure::Lab(error) => error.hint(),
         _ => None,
     }

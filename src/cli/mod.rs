@@ -12,6 +12,7 @@ mod leave;
 mod man;
 mod plan;
 mod power;
+mod quorum;
 mod render;
 mod schema;
 mod site;

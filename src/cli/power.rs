@@ -7,9 +7,10 @@ use crate::{
     cli::{
         failure::Failure,
         global::{Global, print},
+        quorum,
         site::Site,
     },
-    cluster::{Cluster, Node},
+    cluster::{Cluster, Node, Role},
     resource::{
         Change,
         hypervisor::{Call, DomainSeen, DomainState},
@@ -33,12 +34,13 @@ pub(super) enum Verb {
 
 /// Starts VMs, or asks them to power off.
 pub(super) async fn switch(global: &Global, names: &[String], verb: Verb) -> Result<(), Failure> {
-    Site::visit(global, None, async |site| switch_at(site, names, verb).await).await
+    Site::visit(global, None, async |site| switch_at(global, site, names, verb).await).await
 }
 
-async fn switch_at(site: &mut Site, names: &[String], verb: Verb) -> Result<(), Failure> {
+async fn switch_at(global: &Global, site: &mut Site, names: &[String], verb: Verb) -> Result<(), Failure> {
     let cluster = site.cluster()?;
     let mut changes = vec![Vec::new(); cluster.hosts.len()];
+    let mut masters = Vec::new();
     for node in nodes(&cluster, names)? {
         let seen = seen(site, &cluster, node)?;
         let domain = seen.name.clone();
@@ -49,9 +51,15 @@ async fn switch_at(site: &mut Site, names: &[String], verb: Verb) -> Result<(), 
             (Verb::Stop, _) => (Call::ShutdownDomain { domain }, "power off"),
         };
         changes[node.host].push(Change::hypervisor(format!("domain {}", seen.name), summary, call));
+        if matches!(verb, Verb::Stop) && node.role == Role::Master {
+            masters.push(node);
+        }
     }
     if changes.iter().all(Vec::is_empty) {
         return print("Nothing to do.");
+    }
+    if !may_stop(global, site, &cluster, &masters).await? {
+        return Err(Failure::Declined);
     }
     let planned = site.fleet.members().iter().map(|m| m.session.name()).zip(&changes);
     let lines = planned.flat_map(|(host, changes)| {
@@ -61,6 +69,23 @@ async fn switch_at(site: &mut Site, names: &[String], verb: Verb) -> Result<(), 
     site.fleet.lock().await?;
     site.fleet.apply(changes).await?;
     print(&lines)
+}
+
+/// Asks before masters power off that etcd cannot do without.
+async fn may_stop(
+    global: &Global,
+    site: &Site,
+    cluster: &Cluster,
+    masters: &[&Node],
+) -> Result<bool, Failure> {
+    let harmless = masters.is_empty() || global.yes || !quorum::matters(site, cluster);
+    if harmless || quorum::stands_without(site, cluster, masters).await? {
+        return Ok(true);
+    }
+    let names = masters.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
+    global.confirm(&format!(
+        "Without {names} not more than half of all masters are ready: the API stops. Power off?"
+    ))
 }
 
 /// Finds the nodes of those names.
@@ -82,7 +107,10 @@ fn seen<'a>(site: &'a Site, cluster: &Cluster, node: &Node) -> Result<&'a Domain
     found.map_err(|refused| Failure::NotReady(vec![refused]))?.ok_or_else(missing)
 }
 
-/// Restarts VMs, one after the other: of the masters the others go on.
+/// Restarts VMs, one after the other.
+///
+/// A master of an installed cluster goes only while all others are ready, and the next one once it is ready
+/// again. One that is off takes no quorum: it is started, and waited for before a running one goes.
 ///
 /// One whose definition has changed is powered off and on, for a reboot leaves QEMU as it is.
 pub(super) async fn restart(global: &Global, names: &[String], force: bool) -> Result<(), Failure> {
@@ -96,11 +124,24 @@ async fn restart_at(site: &mut Site, names: &[String], force: bool) -> Result<()
         seen(site, &cluster, node)?;
     }
     site.fleet.lock().await?;
-    let mut lines = Vec::new();
+    let guards = quorum::matters(site, &cluster);
+    let is_guarded = |node: &Node| guards && node.role == Role::Master;
+    if let Some(first) = nodes.iter().find(|node| is_guarded(node))
+        && seen(site, &cluster, first)?.state != DomainState::Off
+    {
+        quorum::check_others(site, &cluster, first).await?;
+    }
+    let (mut lines, mut started) = (Vec::new(), Vec::new());
     for node in nodes {
         let domain = cluster.domain_name(node);
         let now = seen(site, &cluster, node)?;
         let (off, anew) = (now.state == DomainState::Off, now.waits_for_power_off());
+        if is_guarded(node) && !off {
+            for node in started.drain(..) {
+                quorum::wait_for(site, node, false).await?;
+            }
+            quorum::check_others(site, &cluster, node).await?;
+        }
         let summary = match (off, anew) {
             (true, _) => "start",
             (false, true) => "power off and on",
@@ -115,6 +156,14 @@ async fn restart_at(site: &mut Site, names: &[String], force: bool) -> Result<()
             call(site, node, summary, Call::StartDomain { domain: domain.clone() }).await?;
         }
         lines.push(format!("{}: domain {domain}: {summary}", cluster.hosts[node.host].name));
+        if is_guarded(node) && off {
+            started.push(node);
+        } else if is_guarded(node) {
+            quorum::wait_for(site, node, !anew).await?;
+        }
+    }
+    for node in started {
+        quorum::wait_for(site, node, false).await?;
     }
     print(&lines.join("\n"))
 }
