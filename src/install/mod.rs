@@ -9,6 +9,7 @@ pub mod assisted;
 mod boot_image;
 mod credentials;
 mod download;
+mod encoded;
 mod error;
 mod first_host;
 mod gather;

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::secret::Secret;
+use crate::{install::encoded::forms, secret::Secret};
 
 /// What stands in place of a secret.
 const MASK: &str = "•••";
@@ -33,6 +33,8 @@ impl Redactor {
         let passwords: Vec<String> = known.iter().filter_map(|text| password(text)).collect();
         known.extend(passwords);
         known.retain(|text| text.len() >= SHORTEST);
+        let encoded: Vec<String> = known.iter().flat_map(|text| forms(text)).collect();
+        known.extend(encoded.into_iter().filter(|text| text.len() >= SHORTEST));
         known.sort_by_key(|text| std::cmp::Reverse(text.len()));
         Self { known: known.into_iter().map(Secret::new).collect() }
     }
@@ -74,12 +76,29 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"(?s)\A.*-----END [A-Z ]*PRIVATE KEY-----", "•••"),
         // JSON web tokens, whatever they are called.
         (r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+", "•••"),
-        (r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}", "$1 •••"),
-        (r"://[^/\s:@]+:[^/\s@]+@", "://•••@"),
+        // A private key in base64, as Secrets and ignition have it.
         (
-            r#"(?i)((?:[\w-]*(?:password|passwd|token|secret|private[-_]?key|client-key-data)|\bauth)[\\"']*\s*[:=]\s*[\\"']*)[^\s"'\\,}\]{\[]+"#,
+            r"LS0tLS1CRUdJTi(?:BQUklWQVRF|BSU0EgUFJJVkFUR|BFQyBQUklWQVRF|BPUEVOU1NI|BFTkNSWVBURUQg|BEU0Eg)[\w+/=-]*(?:\s+[\w+/=-]{20,})*",
+            "•••",
+        ),
+        // Its values are quoted one by one.
+        (r"(?i)\b((?:proxy-)?authorization\W*digest)\b[^\r\n]*", "$1 •••"),
+        (
+            r#"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)([\\"']*\s*[:=]\s*[\\"']*)(bearer|basic|digest|negotiate)?(\s*)[^\r\n"'\\]+"#,
+            "$1$2$3$4•••",
+        ),
+        (r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}", "$1 •••"),
+        // Up to the last `@`: a password may have one.
+        (r#"://[^/\s:@"']+:[^/\s"']*@"#, "://•••@"),
+        (r"(?i)(--?[\w-]*(?:password|passphrase|passwd|token|secret)[\w-]*)(\s+|=)[^\s-][^\s]*", "$1$2•••"),
+        (
+            r#"(?i)((?:[\w.-]*(?:password|passwd|passphrase|token|secret[-_]?access[-_]?key|secret|private[-_]?key|access[-_]?key|api[-_]?key|credentials?|client-key-data)|\b(?:auth|tls\.key))[\\"']*\s*[:=]\s*[\\"']*)[^\s"'\\,}\]{\[]+"#,
             "$1•••",
         ),
+        // kubeadmin's password, a bootstrap token, and what crypt(3) makes of passwords.
+        (r"\b[A-Za-z0-9]{5}(?:-[A-Za-z0-9]{5}){3}\b", "•••"),
+        (r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b", "•••"),
+        (r"\$(?:1|2[aby]|5|6|y|gy|apr1)\$[./A-Za-z0-9$=,]{8,}", "•••"),
     ];
     all.map(|(pattern, masked)| (Regex::new(pattern).expect("a constant pattern"), masked)).into()
 });
