@@ -67,9 +67,11 @@ impl server::Handler for Standin {
     async fn channel_eof(&mut self, id: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
         let script = self.scripts.remove(&id).unwrap_or_default();
         let script = String::from_utf8_lossy(&script);
-        assert!(script.contains("echo @@system") && script.contains("echo @@end"), "that is no probe");
-        let answer = "@@system\nid=debian\n@@links\n[]\n@@routes\n[]\n@@fdb\n[]\n@@end\n";
-        session.data(id, answer.as_bytes())?;
+        let mark = script.lines().find_map(|line| line.strip_prefix("mark="));
+        let mark = mark.expect("that is no probe").trim_matches('\'');
+        let parts = ["system\nid=debian\n", "links\n[]\n", "routes\n[]\n", "fdb\n[]\n", "end\n"];
+        let answer: String = parts.iter().map(|part| format!("@@{mark}{part}")).collect();
+        session.data(id, answer.into_bytes())?;
         session.exit_status_request(id, 0)?;
         session.close(id)?;
         let _ = self.asked.send(());
