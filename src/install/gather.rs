@@ -35,8 +35,8 @@ const LIMIT: usize = 1 << 20;
 /// Collects everything into `folder`, which only the user can read; `secrets` are the workstation's.
 ///
 /// # Errors
-/// Returns an error where a file cannot be written on the workstation. A host that fails on the
-/// way is noted in its own folder.
+/// Returns an error where the folder cannot be written on the workstation. What fails of one host is noted
+/// in its own folder, or beside that.
 pub async fn gather(
     fleet: &Fleet,
     cluster: &Cluster,
@@ -48,7 +48,11 @@ pub async fn gather(
     known.extend(cluster_secrets(fleet, cluster).await);
     let redactor = Redactor::knowing(&known);
     let hosts = fleet.members().iter().map(|member| host(member, cluster, &redactor, folder));
-    join_all(hosts).await.into_iter().collect::<Result<Vec<()>, Error>>()?;
+    let failed = join_all(hosts).await.into_iter().filter_map(Result::err);
+    let failed: Vec<String> = failed.map(|error| format!("{error}\n")).collect();
+    if !failed.is_empty() {
+        write_private(&folder.join(ERRORS), failed.concat().as_bytes())?;
+    }
     if fleet.members().is_empty() {
         return Ok(());
     }
@@ -126,13 +130,18 @@ impl Kept<'_> {
     /// Keeps a text under the name that the host gives it, where that can be a file's name; else under one
     /// of ours. What cannot be written is an error of this file alone.
     fn keep(&mut self, name: &str, text: &str) {
-        let number = self.names.len();
-        let ours = || format!("file-{number}.txt");
-        let chosen = file_name(name).map(str::to_owned).filter(|name| !self.names.contains(name));
-        let chosen = chosen.unwrap_or_else(|| {
-            self.errors += &format!("a file came as {name:?} and is kept as {}\n", ours());
-            ours()
-        });
+        // So is a file called until it is whole.
+        let is_half = |name: &str| name.strip_suffix(".new").is_some();
+        let is_free = |name: &str| !is_half(name) && !self.names.contains(name);
+        let chosen = if let Some(name) = file_name(name).filter(|name| is_free(name)) {
+            name.to_owned()
+        } else {
+            let mut numbers = (1_u32..).map(|number| format!("file-{number}.txt"));
+            // There are more numbers than names.
+            let ours = numbers.find(|name| is_free(name)).unwrap_or_default();
+            self.errors += &format!("a file came as {name:?} and is kept as {ours}\n");
+            ours
+        };
         self.names.insert(chosen.clone());
         if let Err(error) = write_private(&self.folder.join(&chosen), self.redactor.redact(text).as_bytes()) {
             self.errors += &format!("{chosen}: {error}\n");

@@ -117,6 +117,8 @@ def other(kind, script):
     elif "keep system.txt" in script:
         for name in EVIL_NAMES:
             say(f"@@{name} 4\nevil")
+        # One of our own names, and the name of another file while it is written.
+        say("@@file-2.txt 4\nmine@@fine.txt.new 4\nevil")
         say(f"@@fine.txt {10**18}\n{ESCAPES}")
     elif 'echo "locked' in script:
         say("locked 1\n")

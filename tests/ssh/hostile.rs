@@ -214,6 +214,12 @@ fn what_it_tries_is_named() {
             "{name}: {errors}"
         );
     }
+    assert!(errors.contains("a file came as \"fine.txt.new\""), "{errors}");
+    // Six names that cannot be and one that must not be: each has a file, and none another's.
+    let kept = fs::read_dir(stage.home().join("gathered/bm1")).unwrap();
+    let kept =
+        kept.filter(|file| file.as_ref().unwrap().file_name().display().to_string().starts_with("file-"));
+    assert!(kept.count() >= 7, "{errors}");
     let fine = fs::read(stage.home().join("gathered/bm1/fine.txt")).unwrap();
     assert!(!fine.is_empty(), "a wrong size keeps what there is");
 }
