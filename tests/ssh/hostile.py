@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import struct
 import sys
 import time
 
@@ -62,6 +63,8 @@ def parts(kind, mark):
         "addr_info": [{"local": "192.0.2.11", "prefixlen": 24, "scope": "global"}],
     }
     domains = []
+    if kind.startswith("libvirt-"):
+        domains = [domain("ocp-worker0", "worker0"), domain("ocp-master0", "master0")]
     if kind == "names":
         domains = [domain(name, name) for name in EVIL_NAMES]
     if kind == "escapes":
@@ -107,8 +110,30 @@ def probe(kind, script):
     say(answer)
 
 
+def libvirtd(kind):
+    """Speaks to libvirt's library in its own protocol, wrongly: each message has its length and six words."""
+    receive, noise = sys.stdin.buffer, os.urandom(4096)
+    if kind == "libvirt-silent":
+        time.sleep(600)
+    while kind == "libvirt-noise":
+        say(noise)
+    if kind == "libvirt-endless":
+        say(struct.pack(">I", 0xFFFFFFFF))
+        while True:
+            say(noise)
+    # Every call succeeds, with results of a length that they do not have.
+    while head := receive.read(4):
+        call = receive.read(struct.unpack(">I", head)[0] - 4)
+        program, version, procedure, _, serial, _ = struct.unpack(">6I", call[:24])
+        body = {"libvirt-lengths": b"\xff" * 64, "libvirt-empty": b"", "libvirt-zeros": b"\0" * 4096}[kind]
+        say(struct.pack(">7I", 28 + len(body), program, version, procedure, 1, serial, 0) + body)
+
+
 def other(kind, script):
     """Answers everything that is no probe."""
+    if "virt-ssh-helper" in script:
+        libvirtd(kind)
+        return
     if "kubeconfig" in script or "kubeadmin-password" in script:
         evil = {"name": "admin", "user": {"exec": {
             "apiVersion": "client.authentication.k8s.io/v1", "command": "touch",
@@ -131,7 +156,9 @@ def other(kind, script):
 
 def main():
     kind = sys.argv[1]
-    if kind not in ("endless", "silent", "cut", "drop", "nested", "escapes", "names", "after-the-end", "liar"):
+    if kind not in ("endless", "silent", "cut", "drop", "nested", "escapes", "names", "after-the-end", "liar",
+                    "libvirt-silent", "libvirt-noise", "libvirt-endless", "libvirt-lengths", "libvirt-empty",
+                    "libvirt-zeros"):
         sys.exit(99)
     command = os.environ.get("SSH_ORIGINAL_COMMAND", "")
     say("\nocp2:user:0\nocp2:begin\n")

@@ -134,9 +134,14 @@ const COMMANDS: &[&[&str]] = &[
 
 /// Drives a kind of host against every command; `expected` are the statuses it may end with.
 fn drive(kind: &str, expected: &[i32]) {
+    drive_at(kind, COMMANDS, expected);
+}
+
+/// Drives a kind of host against some commands.
+fn drive_at(kind: &str, commands: &[&[&str]], expected: &[i32]) {
     let stage = Stage::new(kind);
     let before = stage.files();
-    for arguments in COMMANDS {
+    for arguments in commands {
         let ended = stage.ocp2(arguments);
         let said = String::from_utf8_lossy(&ended.said);
         assert!(expected.contains(&ended.status), "{kind}: {arguments:?}: {}: {said}", ended.status);
@@ -194,6 +199,19 @@ fn one_whose_names_lead_elsewhere() {
 #[test]
 fn one_that_says_yes_to_everything_and_does_nothing() {
     drive("liar", &[0, 1, 2, 5, 6]);
+}
+
+#[test]
+fn one_whose_libvirt_lies() {
+    // Both change domains: the library is on the workstation, and reads what the host's libvirt says.
+    let commands: &[&[&str]] = &[&["down", "--yes"], &["vms", "stop", "worker0"]];
+    drive_at("libvirt-silent", commands, &[4]);
+    for kind in ["libvirt-noise", "libvirt-endless", "libvirt-lengths", "libvirt-empty"] {
+        drive_at(kind, commands, &[5]);
+    }
+    // It says that all is done. `down` looks again and finds that nothing is; `stop` only asks the system inside.
+    drive_at("libvirt-zeros", &commands[..1], &[6]);
+    drive_at("libvirt-zeros", &commands[1..], &[0]);
 }
 
 #[test]

@@ -78,20 +78,22 @@ impl Socket {
         let (from, mut to) = stream.into_split();
         let upload = upload(from, pipe.writer());
         tokio::pin!(upload);
-        let mut uploaded = false;
+        let (mut uploaded, mut refused) = (false, false);
         loop {
             tokio::select! {
                 () = &mut upload, if !uploaded => uploaded = true,
                 data = pipe.next() => {
                     let Some(data) = data else { break };
                     if to.write_all(&data).await.is_err() {
+                        refused = true;
                         break;
                     }
                 }
             }
         }
         hang_up(to).await;
-        pipe.outcome()
+        // The library hung up on what it was told: it knows why, and the helper's end is our own doing.
+        if refused { Ok((0, String::new())) } else { pipe.outcome() }
     }
 }
 
