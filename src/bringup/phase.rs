@@ -127,6 +127,7 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
     }
     questions.units.insert("NetworkManager.service".into());
     questions.units.extend(neighbours::UNITS.map(str::to_owned));
+    neighbours::ask(&place, &mut questions);
     questions.files.insert(place.network_manager_file());
     questions.files.extend([
         place.begun(),

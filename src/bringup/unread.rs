@@ -56,6 +56,20 @@ fn words(part: &str) -> (&'static str, &'static str) {
         }
         "units" => ("systemd's units", "see what `systemctl status` says there"),
         "nft" => ("the rules of nftables", "see what `nft list ruleset` says there"),
+        "packages" => ("which packages are installed", "see what `dpkg --audit` or `rpm -qa` says there"),
+        "firewalls" => ("which firewalls run", "see what `systemctl status ufw firewalld` says there"),
+        "entries" => (
+            "ocp2's own entries in other firewalls",
+            "see what that firewall's own program says there (iptables -S, ufw show added, firewall-cmd --state)",
+        ),
+        "iptables" => (
+            "the rules of iptables",
+            "see what `iptables -S` and `ip6tables -S` say there: they may close the way for VMs and tunnel",
+        ),
+        "ruleset" => (
+            "the filters of nftables",
+            "see what `nft -j list ruleset` says there: they may close the way for VMs and tunnel",
+        ),
         "sockets" => ("who listens where", "see what `ss -Hlntup` says there"),
         _ => ("what it was asked", "log in there and see what keeps it from answering; then again"),
     }

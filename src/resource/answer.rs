@@ -11,20 +11,29 @@ use crate::command::quote;
 /// Longest reason that is kept, characters.
 const LONGEST_REASON: usize = 300;
 
+/// The most that one command of a probe may tell, bytes: half of what a whole answer may have.
+const LONGEST_PART: usize = 8 << 20;
+
 /// Returns the source that every probe begins with.
 ///
 /// `unknown NAME REASON` says of a part that it could not be read; `told NAME COMMAND…` runs a command
-/// and says so where it fails, with what it has printed on its standard error.
+/// and says so where it fails, with what it has printed on its standard error, or where it tells more
+/// than [`LONGEST_PART`].
 pub(super) fn begin(mark: &str) -> String {
     format!(
-        "mark={}\n{}",
-        quote(mark),
-        r#"unknown() { printf '\n@@%s?%s %s\n' "$mark" "$1" "${2//$'\n'/; }"; }
-told() {
-local part=$1 said; shift
+        r#"mark={}
+unknown() {{ printf '\n@@%s?%s %s\n' "$mark" "$1" "${{2//$'\n'/; }}"; }}
+told() {{
+local part=$1 said status=0; shift
 command -v "$1" >/dev/null || return 0
-{ said=$("$@" 2>&1 >&7 7>&-) || unknown "$part" "$1 ended with status $?: $said"; } 7>&1
-}"#
+{{ said=$({{ "$@" | head -c {LONGEST_PART}; }} 2>&1 >&7 7>&-) || status=$?; }} 7>&1
+case $status in
+0) ;;
+141) unknown "$part" "$1 told more than {LONGEST_PART} bytes";;
+*) unknown "$part" "$1 ended with status $status: $said";;
+esac
+}}"#,
+        quote(mark)
     )
 }
 

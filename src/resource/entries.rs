@@ -16,7 +16,8 @@ use crate::{
 pub struct Entries {
     /// Name of the firewall.
     pub firewall: String,
-    /// Shell source that prints our entries as the firewall has them, and nothing where there are none.
+    /// Shell source that prints our entries as the firewall has them, and nothing where there are none;
+    /// it exits with another status than 0, and with the reason on standard error, where that cannot be told.
     pub list: String,
     /// Shell source that takes out our entries and makes those that are wanted.
     pub make: String,
@@ -71,10 +72,14 @@ impl Entries {
     }
 }
 
-/// Returns the probe's source; every listing runs on its own, for it may fail.
+/// Returns the probe's source; every listing runs on its own, for it may fail: then the entries are unknown.
 pub(super) fn ask(lists: &BTreeMap<String, String>) -> String {
     lists.iter().fold(answer::head("entries"), |source, (name, list)| {
-        format!("{source}\necho {}\n( {} ) || true", quote(&format!("# entries {name}")), list.trim_end())
+        format!(
+            "{source}\necho {}\n{{ said=$( ( {} ) 2>&1 >&7 7>&-) || unknown entries \"$said\"; }} 7>&1",
+            quote(&format!("# entries {name}")),
+            list.trim_end()
+        )
     })
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::resource::{
-    FdbSeen, FileSeen, Firewall, LinkSeen, PackageSeen, SocketSeen, System, UnitSeen, Wall,
+    FdbSeen, FileSeen, Filter, Firewall, LinkSeen, PackageSeen, SocketSeen, System, UnitSeen,
     answer::Answer,
-    boolean, entries, fdb, file, firewall, folder, hypervisor, hypervisor_answer, label,
+    boolean, entries, fdb, file, firewall, folder, hypervisor, hypervisor_answer, iptables, label,
     link::{self, RouteSeen},
-    nft_table, package, setting, socket, system, unit, wall,
+    nft_table, package, ruleset, setting, socket, system, unit,
 };
 
 /// What was seen on a host, at one moment.
@@ -43,10 +43,12 @@ pub struct Facts {
     pub nft_tables: BTreeMap<String, String>,
     /// Firewalls that are at work.
     pub firewalls: BTreeSet<Firewall>,
-    /// Our entries in those: the firewall's name → how they read.
+    /// The rules of iptables and ip6tables.
+    pub iptables: Vec<Filter>,
+    /// The filters of nftables; those of iptables may be told here, too.
+    pub filters: Vec<Filter>,
+    /// Our entries in other firewalls: the firewall's name → how they read.
     pub entries: BTreeMap<String, String>,
-    /// Chains of others that drop what they do not know.
-    pub walls: Vec<Wall>,
     /// What libvirt told; `None` where there is no libvirt yet.
     pub hypervisor: Option<hypervisor::Seen>,
     /// Parts of the answer that could not be read, and why: what they would tell is unknown, not absent.
@@ -102,7 +104,8 @@ impl Facts {
         renewal(&answer, unknown, "packages").take(&mut self.packages, sure(package::read));
         renewal(&answer, unknown, "nft").take(&mut self.nft_tables, sure(nft_table::read));
         renewal(&answer, unknown, "firewalls").take(&mut self.firewalls, sure(firewall::read));
-        renewal(&answer, unknown, "walls").take(&mut self.walls, sure(wall::read));
+        renewal(&answer, unknown, "iptables").take(&mut self.iptables, sure(iptables::read));
+        renewal(&answer, unknown, "ruleset").take(&mut self.filters, ruleset::read);
         renewal(&answer, unknown, "entries").take(&mut self.entries, sure(entries::read));
         renewal(&answer, unknown, "libvirt")
             .take(&mut self.hypervisor, |part| hypervisor_answer::read(part, mark));

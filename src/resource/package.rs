@@ -114,10 +114,15 @@ pub(super) fn ask(names: &BTreeSet<String>) -> String {
         return answer::head("packages");
     }
     let names = names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
+    // Both say with status 1 that one of the packages is not installed; what rpm cannot do, it calls an error.
     format!(
-        "{}\n\
-         if command -v dpkg-query >/dev/null; then dpkg-query -W -f '${{Package}} ${{db:Status-Status}} ${{Version}}\\n' {names} 2>/dev/null\n\
-         else rpm -q --qf '%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\\n' {names} 2>/dev/null; fi || true",
+        r#"{}
+if command -v dpkg-query >/dev/null; then
+{{ said=$(dpkg-query -W -f '${{Package}} ${{db:Status-Status}} ${{Version}}\n' {names} 2>&1 >&7 7>&-) || [ $? = 1 ] || unknown packages "dpkg-query: $said"; }} 7>&1
+elif command -v rpm >/dev/null; then
+{{ said=$(rpm -q --qf '%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\n' {names} 2>&1 >&7 7>&-) || true; }} 7>&1
+case $said in *error:*) unknown packages "rpm: $said";; esac
+fi"#,
         answer::head("packages")
     )
 }

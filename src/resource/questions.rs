@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     command::Script,
     resource::{
-        answer, boolean, entries, file, firewall, folder, hypervisor, label, link, nft_table, package,
-        setting, socket, system, unit, wall,
+        answer, boolean, entries, file, firewall, folder, hypervisor, iptables, label, link, nft_table,
+        package, ruleset, setting, socket, system, unit,
     },
 };
 
@@ -80,7 +80,8 @@ impl Questions {
                 label::ask(&self.labels),
                 package::ask(&self.packages),
                 firewall::ask(),
-                wall::ask(),
+                iptables::ask(),
+                ruleset::ask(),
                 hypervisor::end(),
             ]
         };

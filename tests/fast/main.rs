@@ -12,6 +12,7 @@ mod changes;
 mod cli;
 mod dnf;
 mod facts;
+mod filters;
 mod inventories;
 mod kernel;
 mod kubeconfig;

@@ -274,6 +274,24 @@ fn rules_of_iptables_that_drop_by_default() {
 }
 
 #[test]
+fn rules_of_iptables_that_reject_at_the_end() {
+    // As iptables-services and the images of Oracle's cloud have them: every policy is ACCEPT.
+    let rules = "iptables -A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT; iptables -A INPUT -i lo -j ACCEPT; \
+        iptables -A INPUT -p tcp -m state --state NEW -m tcp --dport 22 -j ACCEPT; \
+        iptables -N closed; iptables -A closed -m limit --limit 5/min -j LOG; \
+        iptables -A closed -j REJECT --reject-with icmp-host-prohibited; \
+        iptables -A INPUT -j closed; iptables -A FORWARD -j REJECT --reject-with icmp-host-prohibited; \
+        iptables -S | grep -x -e '-P FORWARD ACCEPT'";
+    let dropped = ["iptables -D INPUT 1", "iptables -D FORWARD 1"];
+    let drifts = dropped.map(|by_hand| Drift::new(by_hand, "entries in iptables", ENTRIES));
+    let stage = with(&[], rules);
+    let saved = || stage.at("bm1", "iptables-save | grep -v '^#' | sed 's/ \\[.*//'").succeeds().stdout;
+    let before = saved();
+    get_on(&stage, &drifts, &[]);
+    assert_eq!(saved(), before);
+}
+
+#[test]
 fn nftables_that_flushes_everything_when_it_starts() {
     let stage = with(
         &[],

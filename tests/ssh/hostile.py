@@ -84,13 +84,12 @@ def parts(kind, mark):
     }
     if kind == "escapes":
         table = f"evil{ESCAPES}".replace(" ", "_")
-        told["walls"] = (
-            f"# table inet {table}\ntable inet {table} {{\n\tchain f {{\n"
-            "\t\ttype filter hook forward priority filter; policy drop;\n\t}\n}\n"
-        )
+        chain = {"family": "inet", "table": table, "name": "f", "type": "filter", "hook": "forward", "policy": "drop"}
+        told["ruleset"] = json.dumps({"nftables": [{"chain": chain}]}) + "\n"
     if kind == "nested":
         told["links"] = "[" * 3_000_000 + "\n"
         told["routes"] = '[{"dst":' * 200_000 + "\n"
+        told["ruleset"] = '{"nftables":[' * 200_000 + "\n"
         told["libvirt"] = libvirt(mark, [domain("ocp-deep", "deep", "<a>" * 300_000)])
     return told
 

@@ -76,6 +76,10 @@ for what in --list-all-zones --list-all-policies; do
 done
 firewall-cmd --quiet --reload"#;
 
+/// What it says of a zone or policy that there is not, and where it is too old for policies, as a pattern.
+const NOT_THERE: &str =
+    "*INVALID_ZONE*|*INVALID_POLICY*|*'Unknown method'*|*'Unknown interface'*|*'No such interface'*";
+
 fn paths(place: &Place) -> [String; 3] {
     let zone = zone(place);
     [
@@ -108,7 +112,10 @@ fn list_source(place: &Place) -> String {
             "s",
             name,
         ]);
-        format!("{{ {call} 2>/dev/null || true; }} | tr ' ' '\\n' | sort\n")
+        format!(
+            "if said=$({call} 2>&1); then printf '%s\\n' \"$said\" | tr ' ' '\\n' | sort\n\
+             else case $said in {NOT_THERE}) ;; *) echo \"firewalld: $said\" >&2; exit 1;; esac; fi\n"
+        )
     };
     let asked = [
         ask("zone", "getZoneSettings2", &zone),

@@ -1,14 +1,15 @@
-//! Docker, and rules of iptables that drop by default.
-
-use std::collections::BTreeSet;
+//! Docker, and rules of iptables that close the way.
 
 use crate::{
     bringup::{
         Place,
-        neighbours::traffic::{BRIDGE, PUBLIC, Traffic, list},
+        neighbours::{
+            flows::{Flow, flows},
+            traffic::{BRIDGE, PUBLIC, Traffic, list},
+        },
     },
     command::{Command, Script, quote},
-    resource::{Change, Entries, Firewall},
+    resource::{Change, End, Entries, Facts, Filter, Firewall, Hook, NOT_OF_IPTABLES, PATIENCE},
 };
 
 /// The programs, one for each version of IP.
@@ -18,31 +19,70 @@ const V6: &str = "ip6tables";
 /// Name of these entries.
 pub(super) const NAME: &str = "iptables";
 
-/// Returns our rules where iptables drops: in Docker's chain for others, else at the head of
-/// the chain that drops. Where ufw is at work the dropping chains are ufw's, and so are the entries.
-pub(super) fn entries(place: &Place, traffic: &Traffic, at_work: &BTreeSet<Firewall>) -> Option<Entries> {
-    let is = |firewall: Firewall| at_work.contains(&firewall);
-    let mut make = removal_source(place);
-    let before = make.len();
-    if is(Firewall::Docker) {
-        make += "if iptables -w -n -L DOCKER-USER >/dev/null 2>&1; then\n";
-        make += &rules(place, V4, "DOCKER-USER", forward(traffic));
-        make += "fi\n";
-    } else if is(Firewall::Forward) && !is(Firewall::Ufw) {
-        make += &rules(place, V4, "FORWARD", forward(traffic));
+/// The chain that Docker leaves to others.
+const DOCKER_USER: &str = "DOCKER-USER";
+
+/// Returns our rules where iptables lets not pass what has to: at the head of the chain that closes the
+/// way, or in the one that Docker leaves to others, where packets come through that before they end.
+///
+/// Beside Docker they are wanted always, for each start of its may close the way.
+pub(super) fn entries(place: &Place, traffic: &Traffic, facts: &Facts) -> Option<Entries> {
+    let mut make = String::new();
+    let flows = flows(traffic, facts);
+    let of = |program: &str| facts.iptables.iter().find(|filter| filter.program == program);
+    if let Some(filter) = of(V4) {
+        let ends = closed(filter, Hook::Forward, &flows, facts);
+        let through_dockers = |end: &End| end.through.contains(DOCKER_USER);
+        let wanted = forward(traffic);
+        if filter.chains.contains_key(DOCKER_USER) && ends.iter().all(through_dockers) {
+            // Where the rules were loaded anew without Docker's, the way may still be closed.
+            make += &format!("if iptables -w -n -L {DOCKER_USER} >/dev/null 2>&1; then\n");
+            make += &rules(place, V4, DOCKER_USER, wanted.clone());
+            if !ends.is_empty() {
+                make += &format!("else\n{}", rules(place, V4, "FORWARD", wanted));
+            }
+            make += "fi\n";
+        } else if !ends.is_empty() {
+            make += &rules(place, V4, "FORWARD", wanted);
+        }
+        if !closed(filter, Hook::Input, &flows, facts).is_empty() {
+            make +=
+                &rules(place, V4, "INPUT", [from_the_bridge(traffic), from_outside(traffic, false)].concat());
+        }
     }
-    if is(Firewall::Input) && !is(Firewall::Ufw) {
-        make += &rules(place, V4, "INPUT", [from_the_bridge(traffic), from_outside(traffic, false)].concat());
-    }
-    if is(Firewall::Input6) && !is(Firewall::Ufw) {
+    if of(V6).is_some_and(|filter| !closed(filter, Hook::Input, &flows, facts).is_empty()) {
         make += &rules(place, V6, "INPUT", from_outside(traffic, true));
     }
-    (make.len() > before).then(|| Entries {
+    (!make.is_empty()).then(|| Entries { make: removal_source(place) + &make, ..none(place) })
+}
+
+/// Returns the entries as they are where none are wanted: what is asked of a host.
+pub(super) fn none(place: &Place) -> Entries {
+    Entries {
         firewall: NAME.into(),
         list: list_source(place),
-        make,
+        make: String::new(),
         kept: place.var("iptables.loaded"),
-    })
+    }
+}
+
+/// Returns where a filter ends what has to pass, less what a firewall lets pass that has rules of ours.
+fn closed(filter: &Filter, hook: Hook, flows: &[Flow], facts: &Facts) -> Vec<End> {
+    let flows = flows.iter().filter(|flow| flow.hook == hook);
+    let ends = flows.flat_map(|flow| filter.ends(hook, &flow.packet));
+    let told = |end: &End| {
+        facts.firewalls.iter().any(|firewall| end.through.iter().any(|chain| keeps(*firewall, chain)))
+    };
+    ends.filter(|end| !told(end)).collect()
+}
+
+/// Tells whether a firewall puts into this chain what it was told to let pass.
+fn keeps(firewall: Firewall, chain: &str) -> bool {
+    match firewall {
+        Firewall::Ufw => matches!(chain, "ufw-user-input" | "ufw-user-forward" | "ufw6-user-input"),
+        // Where it works by iptables.
+        Firewall::Firewalld => chain.starts_with("INPUT_") || chain.starts_with("FORWARD_"),
+    }
 }
 
 /// Returns the change that takes all our rules out.
@@ -51,7 +91,7 @@ pub(super) fn removal(place: &Place) -> Change {
     Change::shell(format!("entries in {NAME}"), "delete", script)
 }
 
-fn forward(traffic: &Traffic) -> Vec<Vec<String>> {
+pub(super) fn forward(traffic: &Traffic) -> Vec<Vec<String>> {
     let bridge = traffic.bridge.as_str();
     let mut rules = vec![words(&["-i", bridge, "-o", bridge])];
     rules.extend(traffic.outward.iter().map(|device| words(&["-i", bridge, "-o", device])));
@@ -61,7 +101,7 @@ fn forward(traffic: &Traffic) -> Vec<Vec<String>> {
     rules
 }
 
-fn from_the_bridge(traffic: &Traffic) -> Vec<Vec<String>> {
+pub(super) fn from_the_bridge(traffic: &Traffic) -> Vec<Vec<String>> {
     let (bridge, address) = (traffic.bridge.as_str(), traffic.address.to_string());
     vec![
         words(&["-i", bridge, "-p", "icmp"]),
@@ -74,7 +114,7 @@ fn from_the_bridge(traffic: &Traffic) -> Vec<Vec<String>> {
 /// Returns what comes from the other hosts and from outside by one of IP's two versions.
 ///
 /// Of the sixth there is no more than this: the VMs' network has only IPv4, so nothing of it is forwarded.
-fn from_outside(traffic: &Traffic, v6: bool) -> Vec<Vec<String>> {
+pub(super) fn from_outside(traffic: &Traffic, v6: bool) -> Vec<Vec<String>> {
     let mut rules = Vec::new();
     for peer in traffic.peers.iter().filter(|peer| peer.address.is_ipv6() == v6) {
         let (from, port) = (peer.address.to_string(), traffic.port.to_string());
@@ -93,12 +133,22 @@ fn words(words: &[&str]) -> Vec<String> {
 
 /// Returns the source that puts rules at the head of a chain, the last one first.
 fn rules(place: &Place, program: &str, chain: &str, rules: Vec<Vec<String>>) -> String {
-    let one = |rule: Vec<String>| {
+    commands(place, program, chain, rules).map(|command| command + "\n").collect()
+}
+
+/// Returns the commands that put rules at the head of a chain, the last one first.
+pub(super) fn commands(
+    place: &Place,
+    program: &str,
+    chain: &str,
+    rules: Vec<Vec<String>>,
+) -> impl Iterator<Item = String> {
+    let one = move |rule: Vec<String>| {
         let command = Command::new(program).args(["-w", "-I", chain]).args(rule);
         let tag = ["-m", "comment", "--comment", &place.alias(), "-j", "ACCEPT"];
-        format!("{}\n", command.args(tag))
+        command.args(tag).to_string()
     };
-    rules.into_iter().rev().map(one).collect()
+    rules.into_iter().rev().map(one)
 }
 
 /// Returns the source that lists our rules; where iptables has no table there are none.
@@ -108,7 +158,8 @@ fn list_source(place: &Place) -> String {
         format!(
             "if command -v {program} >/dev/null && \
              {{ grep -qsx filter /proc/net/{names} || nft list table {family} filter >/dev/null 2>&1; }}; then\n\
-             {{ {program} -w -S | grep -E -e {tag} || true; }} | sed 's/^/{program} /'\nfi\n"
+             if rules=$({program} -w {PATIENCE} -S 2>&1); then {{ grep -E -e {tag} <<<\"$rules\" || true; }} | sed 's/^/{program} /'\n\
+             else case $rules in *\"{NOT_OF_IPTABLES}\"*) ;; *) echo \"{program}: $rules\" >&2; exit 1;; esac; fi\nfi\n"
         )
     };
     of(V4, "ip_tables_names", "ip") + &of(V6, "ip6_tables_names", "ip6")

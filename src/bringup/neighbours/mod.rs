@@ -4,6 +4,7 @@
 //! and give way to what the owner of the host has put in front of them.
 
 mod firewalld;
+mod flows;
 mod iptables;
 mod traffic;
 mod ufw;
@@ -15,7 +16,7 @@ use crate::{
     bringup::{Place, neighbours::traffic::Traffic},
     cluster::Cluster,
     render,
-    resource::{Change, Entries, Facts, Firewall, Resource, UnitSeen},
+    resource::{Change, Entries, Facts, Firewall, Questions, Resource, UnitSeen},
 };
 
 pub(super) use walls::findings;
@@ -62,7 +63,12 @@ pub(super) fn followed(facts: &Facts) -> Vec<&'static str> {
 
 /// Returns the entries that nobody but our boot script makes again: iptables forgets.
 pub(super) fn at_boot(cluster: &Cluster, host: usize, facts: &Facts) -> Option<Entries> {
-    iptables::entries(&Place::of(cluster), &Traffic::of(cluster, host, facts), &facts.firewalls)
+    iptables::entries(&Place::of(cluster), &Traffic::of(cluster, host, facts), facts)
+}
+
+/// Adds what has to be asked about entries that may be wanted.
+pub(super) fn ask(place: &Place, questions: &mut Questions) {
+    Resource::Entries(iptables::none(place)).ask(questions);
 }
 
 /// Returns the changes that take all our entries out.

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
+use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::{cluster::Cluster, resource::Facts};
@@ -25,6 +26,9 @@ pub(super) struct Traffic {
     pub cluster: String,
     /// The VMs' bridge.
     pub bridge: String,
+    /// Their network.
+    #[serde(skip)]
+    pub network: Ipv4Net,
     /// Our address on it.
     pub address: Ipv4Addr,
     /// Devices by which VMs leave: the default route's and the underlay's. Not all
@@ -67,6 +71,7 @@ impl Traffic {
         Self {
             cluster: cluster.name.clone(),
             bridge: network.bridge.clone(),
+            network: network.machine,
             address: this.address,
             outward,
             peers: others.map(|(_, other)| peer(other.underlay.peer_address)).collect(),

@@ -51,7 +51,11 @@ fn rules(traffic: &Traffic) -> Vec<Vec<String>> {
 /// Returns the source that lists our rules, as the commands that would make them.
 fn list_source(place: &Place) -> String {
     let tag = quote(&format!(" comment '{}'", place.alias()));
-    format!("if command -v ufw >/dev/null; then ufw show added | grep -F -e {tag} || true; fi\n")
+    format!(
+        "if command -v ufw >/dev/null; then\n\
+         if rules=$(ufw show added 2>&1); then grep -F -e {tag} <<<\"$rules\" || true\n\
+         else echo \"ufw: $rules\" >&2; exit 1; fi\nfi\n"
+    )
 }
 
 fn removal_source(place: &Place) -> String {

@@ -6,6 +6,7 @@
 mod advertised;
 mod boot;
 mod undoing;
+mod unknown;
 mod walls;
 
 use std::collections::BTreeSet;

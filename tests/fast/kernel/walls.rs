@@ -33,11 +33,6 @@ table ip own {
     iifname br-vm accept
   }
 }
-table ip filter {
-  chain FORWARD {
-    type filter hook forward priority filter; policy drop
-  }
-}
 ";
 
 #[test]
@@ -57,7 +52,7 @@ fn rules_of_the_owners_that_drop_our_traffic_are_named_with_those_that_let_it_pa
     let done = machine().run();
     assert_eq!(done.outcome("rules").quiet("nft"), "");
     let found = findings(&done.outcome("closed").stdout);
-    // Not those of iptables, which get entries of ours, nor where the owner has seen to the bridge.
+    // Not where the owner has seen to the bridge.
     assert_eq!(found.len(), 2, "{found:#?}");
     for ((what, fix), (chain, rules)) in found.iter().zip([
         (
