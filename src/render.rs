@@ -15,6 +15,7 @@ use serde::Serialize;
 
 /// Every template by name; a new one is one more line.
 const TEMPLATES: &[(&str, &str)] = &[
+    ("balancer-reload.sh.j2", include_str!("../templates/balancer-reload.sh.j2")),
     ("balancer.service.j2", include_str!("../templates/balancer.service.j2")),
     ("dhcp-hosts.j2", include_str!("../templates/dhcp-hosts.j2")),
     ("dns.service.j2", include_str!("../templates/dns.service.j2")),
@@ -27,6 +28,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("guests.sh.j2", include_str!("../templates/guests.sh.j2")),
     ("haproxy.cfg.j2", include_str!("../templates/haproxy.cfg.j2")),
     ("hosts.j2", include_str!("../templates/hosts.j2")),
+    ("listens.sh.j2", include_str!("../templates/listens.sh.j2")),
     ("nftables.nft.j2", include_str!("../templates/nftables.nft.j2")),
     ("overlay.service.j2", include_str!("../templates/overlay.service.j2")),
     ("overlay.sh.j2", include_str!("../templates/overlay.sh.j2")),

@@ -5,7 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use serde::Serialize;
 
 use crate::{
-    bringup::{Place, daemon::daemon},
+    bringup::{
+        Place,
+        daemon::{daemon, listens, script},
+    },
     cluster::{Cluster, Node, Role},
     command::Command,
     render,
@@ -18,6 +21,12 @@ struct Settings<'a> {
     socket: String,
     maxconn: u32,
     services: Vec<Service>,
+}
+
+#[derive(Serialize)]
+struct Reload<'a> {
+    cluster: &'a str,
+    config: &'a str,
 }
 
 #[derive(Serialize)]
@@ -139,7 +148,9 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
         .iter()
         .flat_map(|kind| sides(kind).into_iter().map(|(_, address, _)| ("tcp", address, kind.port)))
         .collect();
-    let [unit_file, unit] = daemon(cluster, "balancer", &config, &[], &[&config])?;
+    let [unit_file, unit] = daemon(cluster, "balancer", &config, &[], &[&config], &[])?;
+    let reload =
+        script(cluster, "balancer-reload.sh", Reload { cluster: &cluster.name, config: &config.path })?;
     let listener = Listener { unit: place.unit("balancer"), sockets };
     // SELinux lets HAProxy listen on and connect to the ports of web servers only; ours are others.
     let boolean = Boolean { name: "haproxy_connect_any".into(), before: place.var("before/booleans") };
@@ -147,6 +158,8 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
         Resource::Listener(listener),
         Resource::Boolean(boolean),
         Resource::File(config),
+        listens(cluster)?,
+        reload,
         unit_file,
         unit,
     ])

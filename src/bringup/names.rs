@@ -6,7 +6,10 @@ use serde::Serialize;
 
 use crate::{
     address::Mac,
-    bringup::{Place, daemon::daemon},
+    bringup::{
+        Place,
+        daemon::{daemon, listens},
+    },
     cluster::{Addressing, Cluster},
     command::Command,
     render,
@@ -63,7 +66,8 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
     let resolver = format!("# Made by ocp2 for cluster {}.\nnameserver {}\n", cluster.name, this.address);
     let resolver = File::new(place.etc("resolv.conf"), resolver);
 
-    let [unit_file, unit] = daemon(cluster, "dns", &config, &[&config], &[&hosts, &dhcp])?;
+    let served = ["udp", "tcp"].map(|protocol| format!("{protocol}/{}:53", this.address));
+    let [unit_file, unit] = daemon(cluster, "dns", &config, &[&config], &[&hosts, &dhcp], &served)?;
     let name = place.unit("dns");
     let address = IpAddr::V4(this.address);
     let mut sockets = vec![("udp", address, 53), ("tcp", address, 53)];
@@ -76,6 +80,7 @@ pub(super) fn wanted(cluster: &Cluster, host: usize) -> Result<Vec<Resource>, re
         Resource::File(dhcp),
         Resource::File(config),
         Resource::File(resolver),
+        listens(cluster)?,
         unit_file,
         unit,
     ])

@@ -1,6 +1,9 @@
 //! Ports: who listens where.
 
-use std::net::IpAddr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use crate::resource::{Change, Conflict, Facts, answer};
 
@@ -24,22 +27,25 @@ pub struct SocketSeen {
     pub port: u16,
     /// Name of the program, where it could be seen.
     pub program: String,
+    /// The units of ocp2's, of any cluster, whose processes hold it.
+    pub units: BTreeSet<String>,
 }
 
 impl Listener {
     /// Finds somebody else on one of the ports; it never changes anything.
     ///
-    /// While our unit runs, the sockets are its own, or it would not run.
+    /// What processes of the unit hold is its own. That it runs says nothing: while it cannot read a new
+    /// configuration it goes on with an older one, which may listen elsewhere.
     ///
     /// # Errors
     /// Returns a [`Conflict`] that names the program in the way.
     pub fn changes(&self, facts: &Facts) -> Result<Vec<Change>, Conflict> {
-        if facts.units.get(&self.unit).is_some_and(super::UnitSeen::is_active) {
-            return Ok(Vec::new());
-        }
         for (protocol, address, port) in &self.sockets {
             let in_the_way = |seen: &&SocketSeen| {
-                seen.protocol == *protocol && seen.port == *port && seen.address.is_none_or(|a| a == *address)
+                seen.protocol == *protocol
+                    && seen.port == *port
+                    && seen.address.is_none_or(|a| a == *address)
+                    && !seen.units.contains(&self.unit)
             };
             if let Some(seen) = facts.sockets.iter().find(in_the_way) {
                 let place = seen.address.map_or_else(|| "all addresses".to_owned(), |a| a.to_string());
@@ -58,25 +64,40 @@ impl Listener {
     }
 }
 
-/// Returns the probe's source.
+/// Returns the probe's source: who listens, then which processes are of units of ocp2's.
 pub(super) fn ask() -> String {
-    answer::head("sockets") + "; told sockets ss -Hlntup"
+    answer::head("sockets")
+        + "; told sockets ss -Hlntup\ngrep -Hs '/system\\.slice/ocp2-' /proc/[0-9]*/cgroup || true"
 }
 
-/// Reads `ss -Hlntup`.
+/// Reads `ss -Hlntup`, and of `/proc/PID/cgroup` the lines that name a unit of ocp2's.
 pub(super) fn read(section: &str) -> Vec<SocketSeen> {
-    section.lines().filter_map(read_line).collect()
+    let units: BTreeMap<&str, &str> = section.lines().filter_map(read_unit).collect();
+    section.lines().filter_map(|line| read_line(line, &units)).collect()
 }
 
-fn read_line(line: &str) -> Option<SocketSeen> {
+/// Reads `/proc/96/cgroup:0::/system.slice/ocp2-ocp-dns.service`: process and unit.
+fn read_unit(line: &str) -> Option<(&str, &str)> {
+    let (process, group) = line.strip_prefix("/proc/")?.split_once("/cgroup:")?;
+    let (_, unit) = group.rsplit_once("/system.slice/")?;
+    (unit.ends_with(".service") && !unit.contains('/')).then_some((process, unit))
+}
+
+fn read_line(line: &str, units: &BTreeMap<&str, &str>) -> Option<SocketSeen> {
     let mut words = line.split_whitespace();
     let protocol = words.next()?.to_owned();
     let (address, port) = words.nth(3)?.rsplit_once(':')?;
-    // Of a link-local address `ss` tells the link behind the brackets: `[fe80::1]%br-vm:53`.
-    let address = address.split('%').next().unwrap_or_default();
+    let (address, device) = address.split_once('%').map_or((address, None), |(a, d)| (a, Some(d)));
     let address = address.trim_start_matches('[').trim_end_matches(']');
     let address = address.parse().ok().filter(|ip: &IpAddr| !ip.is_unspecified());
-    let program =
-        line.split_once("((\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(name, _)| name);
-    Some(SocketSeen { protocol, address, port: port.parse().ok()?, program: program.to_owned() })
+    // On all addresses of one link: DHCP servers do so, each on its own. (Of a link-local address
+    // `ss` tells the link, too: `[fe80::1]%br-vm:53`.)
+    if device.is_some() && address.is_none() {
+        return None;
+    }
+    let users = line.split_once("users:(").map_or("", |(_, users)| users);
+    let program = users.split('"').nth(1).unwrap_or_default().to_owned();
+    let processes = users.split("pid=").skip(1).filter_map(|rest| rest.split([',', ')']).next());
+    let units = processes.filter_map(|process| units.get(process)).map(|&unit| unit.to_owned()).collect();
+    Some(SocketSeen { protocol, address, port: port.parse().ok()?, program, units })
 }

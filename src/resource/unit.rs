@@ -58,6 +58,9 @@ pub struct UnitSeen {
     pub file: String,
 }
 
+/// How much of its journal is told of a unit that failed.
+const LINES_SHOWN: usize = 15;
+
 impl Stamp {
     /// Makes the stamp that `files` leave.
     #[must_use]
@@ -86,8 +89,7 @@ impl Stamp {
 impl UnitSeen {
     /// Tells whether it is running (a one-shot: has run).
     ///
-    /// A daemon may say itself that it reloads, as HAProxy does, and go on with it after
-    /// `systemctl reload` has ended.
+    /// A daemon may say itself that it reloads, as HAProxy does.
     #[must_use]
     pub fn is_active(&self) -> bool {
         matches!(self.active.as_str(), "active" | "reloading")
@@ -130,17 +132,17 @@ impl Unit {
             script = script.line(systemctl("start"));
         } else if !seen.is_active() {
             differences.extend(Detail::field("state", Some(shown(&seen.active)), "active"));
-            script = script.line(systemctl("restart"));
+            script = script.line(self.said(&systemctl("restart")));
         } else if let Some(runs) = &self.runs {
             if self.starts_by_another_file(&seen, facts) {
                 differences.extend(Detail::field("running", Some("an older configuration"), "this one"));
                 // What starts it may have changed with the unit file.
                 script = script
                     .line(Command::new("systemctl").args(["reenable", "--quiet", &self.name]))
-                    .line(systemctl("restart"));
+                    .line(self.said(&systemctl("restart")));
             } else if runs.loaded.as_ref().is_some_and(|loaded| !loaded.is_as_wanted(facts)) {
                 differences.extend(Detail::field("loaded", Some("an older configuration"), "this one"));
-                script = script.line(systemctl("reload"));
+                script = script.line(self.said(&systemctl("reload")));
             }
         }
         if differences.is_empty() {
@@ -152,6 +154,15 @@ impl Unit {
         vec![
             Change::shell(format!("unit {}", self.name), &summary, script).within(scope).because(differences),
         ]
+    }
+
+    /// Returns the source that runs `call`, and where it fails says what the unit has said since.
+    fn said(&self, call: &Command) -> String {
+        format!(
+            "since=$(date +%s); {call} || {{ status=$?; journalctl -q --no-pager -o cat -u {} --since \"@$since\" \
+             | tail -n {LINES_SHOWN} >&2 || true; exit $status; }}",
+            quote(&self.name)
+        )
     }
 
     /// Tells whether it runs by other files than it is to be started with.

@@ -22,9 +22,12 @@ fn every_file_is_accepted_by_its_reader() {
         let units: Vec<&str> =
             wanted.files().filter(|path| path.ends_with(".service")).map(String::as_str).collect();
         assert_eq!(units.len(), 4, "{units:?}");
-        let [haproxy, dnsmasq, nft, overlay, guests] =
-            ["/haproxy.cfg", "/dnsmasq.conf", "/nftables.nft", "/overlay.sh", "/guests.sh"]
-                .map(|end| wanted.path(end));
+        let [haproxy, dnsmasq, nft] =
+            ["/haproxy.cfg", "/dnsmasq.conf", "/nftables.nft"].map(|end| wanted.path(end));
+        let scripts: BTreeSet<&String> =
+            wanted.files().filter(|path| path.rsplit_once('.').is_some_and(|(_, end)| end == "sh")).collect();
+        assert_eq!(scripts.len(), 4, "{scripts:?}");
+        let read_scripts: String = scripts.iter().map(|path| format!("bash -n {path};")).collect();
         let done = wanted
             .machine_with_files()
             // The addresses to listen on need not be there: it starts before its public one is.
@@ -32,12 +35,12 @@ fn every_file_is_accepted_by_its_reader() {
             .step("dnsmasq", &format!("dnsmasq --test -C {dnsmasq} 2>&1"))
             .step("nft", &format!("nft -c -f {nft}"))
             .step("units", &format!("systemd-analyze verify {}", units.join(" ")))
-            .step("scripts", &format!("bash -n {overlay}; bash -n {guests}"))
+            .step("scripts", &read_scripts)
             .run();
         assert_eq!(done.outcome("files").status, 0, "{:#?}", done.outcome("files"));
         assert_eq!(done.outcome("haproxy").quiet(&haproxy), "Configuration file is valid\n");
         assert_eq!(done.outcome("dnsmasq").quiet(&dnsmasq), "dnsmasq: syntax check OK.\n");
-        for (step, what) in [("nft", &nft), ("units", &units.join(" ")), ("scripts", &overlay)] {
+        for (step, what) in [("nft", &nft), ("units", &units.join(" ")), ("scripts", &read_scripts)] {
             assert_eq!(done.outcome(step).quiet(what), "", "{what}");
         }
     });

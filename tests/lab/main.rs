@@ -25,6 +25,7 @@ mod mesh;
 mod neighbours;
 mod proxy;
 mod refusals;
+mod reload;
 mod roundtrips;
 mod stage;
 mod upi;

@@ -69,7 +69,7 @@ fn told_whole(resource: &Resource) -> &'static [&'static str] {
     match resource {
         Resource::Bridge(_) | Resource::Vxlan(_) => &["links"],
         Resource::Peers(_) => &["fdb"],
-        Resource::Listener(_) => &["sockets", "units"],
+        Resource::Listener(_) => &["sockets"],
         Resource::KvmProof(_) => &["system"],
         Resource::Pool(_) | Resource::Volume(_) | Resource::Domain(_) => &["libvirt"],
         _ => &[],
@@ -115,9 +115,6 @@ impl Case {
     fn must_say_all(&self, resource: &Resource, facts: &Facts) {
         let mut questions = Questions::default();
         resource.ask(&mut questions);
-        if let Resource::Listener(listener) = resource {
-            questions.units.insert(listener.unit.clone());
-        }
         let entries: BTreeSet<String> = questions.entries.keys().cloned().collect();
         let asked: [(&BTreeSet<String>, Vec<&String>); 8] = [
             (&entries, facts.entries.keys().collect()),
