@@ -8,7 +8,7 @@ use crate::{
     cluster::Cluster,
     command::{Command, Script, quote},
     resource::{
-        Change, Facts,
+        Change, Facts, Manager, Package,
         hypervisor::{Call, DomainSeen},
     },
 };
@@ -265,20 +265,17 @@ fn foreign_units(place: &Place, heirs: &[Place], facts: &Facts) -> Vec<Change> {
     .collect()
 }
 
-fn packages(place: &Place, facts: &Facts) -> Vec<Change> {
+fn packages(place: &Place, facts: &Facts) -> Option<Change> {
     let record = place.var("before/packages");
-    let Some(names) = facts.text(&record).map(|text| text.split_whitespace().collect::<Vec<_>>()) else {
-        return Vec::new();
-    };
-    let names: Vec<&str> = names.into_iter().filter(|name| facts.packages.contains_key(*name)).collect();
-    if names.is_empty() {
-        return Vec::new();
+    let recorded: Vec<&str> = facts.text(&record)?.split_whitespace().collect();
+    let asked: Vec<&str> =
+        recorded.iter().copied().filter(|name| facts.packages.contains_key(*name)).collect();
+    if asked.is_empty() {
+        return None;
     }
-    let list = names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
-    let script = Script::new().line(format_args!(
-        "if command -v apt-get >/dev/null; then DEBIAN_FRONTEND=noninteractive apt-get purge -y -q --autoremove {list}; else dnf remove -y -q {list}; fi"
-    ));
-    vec![Change::shell("packages".into(), &format!("remove {}", names.join(" ")), script)]
+    let more = if recorded.len() > asked.len() { " and what came with them" } else { "" };
+    let manager = facts.system.manager.unwrap_or(Manager::Apt);
+    Some(Package::removal(manager, &record, &format!("remove {}{more}", asked.join(" "))))
 }
 
 fn files(place: &Place, facts: &Facts) -> Vec<Change> {

@@ -25,7 +25,7 @@ pub struct Package {
     pub names: Vec<String>,
     /// Services that such a package would start by itself and that are not wanted.
     pub quiet: Vec<String>,
-    /// File that lists what ocp2 installed, so that `down --packages` can remove it.
+    /// File that lists all that its installations brought, so that `down --packages` can remove it.
     pub record: String,
 }
 
@@ -65,47 +65,92 @@ impl Package {
         ]
     }
 
-    /// Returns the source that installs, keeps their services quiet, and records.
+    /// Returns the source that installs, keeps their services quiet, and records what came.
     ///
-    /// A service is masked only for the time of the installation and only
-    /// where it was not there before: the user's own stays as it is.
+    /// A service is masked only for the time of the installation and only where it was not there before:
+    /// the user's own stays as it is. What an installation that was cut off (by a reboot, say) found
+    /// there is kept until the next one ends, so that nothing it brought is taken for the user's.
     fn script(&self, missing: &[&str]) -> Script {
         let folder = self.record.rsplit_once('/').map_or("/", |(folder, _)| folder);
-        let quiet = self.quiet.iter().map(|unit| quote(unit)).collect::<Vec<_>>().join(" ");
-        let record = quote(&self.record);
+        let units = self.quiet.iter().map(|unit| quote(unit)).collect::<Vec<_>>().join(" ");
         let install = match self.manager {
-            Manager::Apt => Command::new("apt-get")
-                .args([
-                    "install",
-                    "-y",
-                    "-q",
-                    "--no-install-recommends",
-                    "-o",
-                    "DPkg::Lock::Timeout=300",
-                    "--",
-                ])
-                .args(missing)
-                .to_string(),
+            Manager::Apt => {
+                let install = apt("install").arg("--no-install-recommends").arg("--").args(missing);
+                format!("{install} || {{ apt-get update -q; {install}; }}")
+            }
             Manager::Dnf => Command::new("dnf")
                 .args(["install", "-y", "-q", "--setopt=install_weak_deps=False", "--"])
                 .args(missing)
                 .to_string(),
         };
-        let install = match self.manager {
-            Manager::Apt => format!("{install} || {{ apt-get update -q; {install}; }}"),
-            Manager::Dnf => install,
-        };
         Script::new()
-            .line("export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1")
-            .line(format_args!("install -d -m 755 {}", quote(folder)))
-            .line(format_args!("quiet=; for u in {quiet}; do systemctl cat \"$u\" >/dev/null 2>&1 || quiet=\"$quiet $u\"; done"))
-            .line("for u in $quiet; do systemctl mask --runtime --quiet \"$u\"; done")
-            .line("trap 'for u in $quiet; do systemctl unmask --runtime --quiet \"$u\"; done' EXIT")
+            .line(self.manager.begin())
+            .line(format_args!("install -d -m 755 {}; record={}", quote(folder), quote(&self.record)))
+            .line("[ -e \"$record.were\" ] || { list > \"$record.new\"; mv -f \"$record.new\" \"$record.were\"; }")
+            .line(format_args!(
+                "[ -e \"$record.quiet\" ] || {{ for u in {units}; do systemctl cat \"$u\" >/dev/null 2>&1 || echo \"$u\"; done > \"$record.new\"; \
+                 mv -f \"$record.new\" \"$record.quiet\"; }}"
+            ))
+            .line("quiet=$(cat \"$record.quiet\"); for u in $quiet; do systemctl mask --runtime --quiet \"$u\"; done")
+            .line("ended() { for u in $quiet; do systemctl unmask --runtime --quiet \"$u\"; done; list | comm -13 \"$record.were\" - >> \"$record\"; rm -f \"$record.were\"; }")
+            .line("trap ended EXIT")
             .line(install)
             .line("for u in $quiet; do systemctl unmask --runtime --quiet \"$u\"; systemctl disable --quiet \"$u\" 2>/dev/null || true; done")
-            .line("trap - EXIT")
-            .line(format_args!("printf '%s\\n' {} >> {record}", missing.join(" ")))
+            .line("rm -f \"$record.quiet\"")
     }
+
+    /// Returns the change that removes what is listed in `record`, a file [`Package::record`], and is there still.
+    ///
+    /// What something else has come to need stays, and nothing goes that is not listed.
+    #[must_use]
+    pub fn removal(manager: Manager, record: &str, summary: &str) -> Change {
+        let script = Script::new()
+            .line(manager.begin())
+            .line(format_args!(
+                "mapfile -t names < <(list | comm -12 - <(tr -s '[:space:]' '\\n' < {} | sort -u))",
+                quote(record)
+            ))
+            .line("[ ${#names[@]} != 0 ] || exit 0");
+        let script = match manager {
+            // dpkg names each package that it would not take, and those that such a one needs.
+            Manager::Apt => script
+                .line("needed=$(dpkg --no-act --purge --abort-after=9999 \"${names[@]}\" 2>&1 | sed -n 's/^dpkg: error processing package \\(.*\\) (--purge):$/\\1/p' || true)")
+                .line("mapfile -t names < <(printf '%s\\n' \"${names[@]}\" | grep -vxF -- \"${needed:-/}\" || true)")
+                .line(format_args!(
+                    "[ ${{#names[@]}} = 0 ] || {} -- \"${{names[@]}}\"",
+                    apt("purge").args(["-o", "APT::Get::AutomaticRemove=false"])
+                )),
+            // rpm names what is needed of them: file, library or package, and dnf would take along whatever needs it.
+            Manager::Dnf => script
+                .line("while [ ${#names[@]} != 0 ]; do")
+                .line("needed=$(rpm -e --test -- \"${names[@]}\" 2>&1 | sed -n 's/^[[:space:]]*\\(.*\\) is needed by (installed).*/\\1/p' || true)")
+                .line("needed=$(while read -r what; do [ -z \"$what\" ] || rpm -q --qf '%{NAME}\\n' --whatprovides \"${what%% *}\"; done <<< \"$needed\" | sort -u)")
+                .line("[ -n \"$needed\" ] || break")
+                .line("left=${#names[@]}; mapfile -t names < <(printf '%s\\n' \"${names[@]}\" | grep -vxF -- \"$needed\" || true)")
+                .line("[ ${#names[@]} != \"$left\" ] || { echo \"other packages need $needed\" >&2; exit 1; }")
+                .line("done")
+                .line("[ ${#names[@]} = 0 ] || dnf remove -y -q --setopt=clean_requirements_on_remove=False -- \"${names[@]}\""),
+        };
+        Change::shell("packages".into(), summary, script)
+    }
+}
+
+impl Manager {
+    /// Returns the source that begins: `list` prints the names of all packages installed.
+    fn begin(self) -> &'static str {
+        match self {
+            Self::Apt => {
+                "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1\n\
+                 list() { dpkg-query -W -f '${db:Status-Status} ${binary:Package}\\n' | sed -n 's/^installed //p' | sort; }"
+            }
+            Self::Dnf => "list() { rpm -qa --qf '%{NAME}\\n' | sort -u; }",
+        }
+    }
+}
+
+/// Starts a command of apt's that asks nothing, and waits for others that are at work.
+fn apt(verb: &str) -> Command {
+    Command::new("apt-get").args([verb, "-y", "-q", "-o", "DPkg::Lock::Timeout=300"])
 }
 
 /// Returns the probe's source.

@@ -18,6 +18,7 @@ mod kernel;
 mod kubeconfig;
 mod layers;
 mod leaving;
+mod packages;
 mod programs;
 mod readers;
 mod redaction;

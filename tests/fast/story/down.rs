@@ -122,7 +122,7 @@ fn down_spares_what_it_is_told_to() {
     // Only what ocp2 installed, and is there still.
     let more = removed(Removal { keep_volumes: false, packages: true });
     let packages: Vec<&String> = more.iter().filter(|line| !all.contains(line)).collect();
-    assert_eq!(packages, ["packages: remove haproxy qemu-utils"]);
+    assert_eq!(packages, ["packages: remove haproxy qemu-utils and what came with them"]);
 }
 
 #[test]
