@@ -94,6 +94,7 @@ impl Package {
             .line("quiet=$(cat \"$record.quiet\"); for u in $quiet; do systemctl mask --runtime --quiet \"$u\"; done")
             .line("ended() { for u in $quiet; do systemctl unmask --runtime --quiet \"$u\"; done; list | comm -13 \"$record.were\" - >> \"$record\"; rm -f \"$record.were\"; }")
             .line("trap ended EXIT")
+            .line(self.manager.carry_on())
             .line(install)
             .line("for u in $quiet; do systemctl unmask --runtime --quiet \"$u\"; systemctl disable --quiet \"$u\" 2>/dev/null || true; done")
             .line("rm -f \"$record.quiet\"")
@@ -110,7 +111,8 @@ impl Package {
                 "mapfile -t names < <(list | comm -12 - <(tr -s '[:space:]' '\\n' < {} | sort -u))",
                 quote(record)
             ))
-            .line("[ ${#names[@]} != 0 ] || exit 0");
+            .line("[ ${#names[@]} != 0 ] || exit 0")
+            .line(manager.carry_on());
         let script = match manager {
             // dpkg names each package that it would not take, and those that such a one needs.
             Manager::Apt => script
@@ -144,6 +146,22 @@ impl Manager {
                  list() { dpkg-query -W -f '${db:Status-Status} ${binary:Package}\\n' | sed -n 's/^installed //p' | sort; }"
             }
             Self::Dnf => "list() { rpm -qa --qf '%{NAME}\\n' | sort -u; }",
+        }
+    }
+
+    /// Returns the source that ends what an earlier run of the package manager left half done.
+    ///
+    /// apt does nothing at all after dpkg was cut off, by a reboot say, and asks its user to do this.
+    /// Somebody else's dpkg, that is at work now, is waited for.
+    fn carry_on(self) -> &'static str {
+        match self {
+            Self::Apt => {
+                "if compgen -G '/var/lib/dpkg/updates/[0-9]*' >/dev/null || [ -n \"$(dpkg --audit 2>&1)\" ]; then\n\
+                 until said=$(dpkg --configure -a --force-confdef --force-confold 2>&1); do\n\
+                 [[ $said == *'lock'*'locked'* && $SECONDS -lt 300 ]] || { printf '%s\\n' \"$said\" >&2; break; }\n\
+                 sleep 2; done; fi"
+            }
+            Self::Dnf => ":",
         }
     }
 }

@@ -74,3 +74,38 @@ fn what_was_installed_is_removed_and_nothing_else() {
     assert_eq!(done.outcome("left").quiet("there"), "ocp2-test-kept ocp2-test-orphan ocp2-test-theirs\n");
     assert_eq!(done.outcome("again").status, 0, "{:#?}", done.outcome("again"));
 }
+
+#[test]
+fn an_installation_that_was_cut_off_inside_dpkg_is_carried_on() {
+    // The first time it is configured, the host loses its power: all that installs is killed at once.
+    let cut = "[ -e /run/cut ] || { touch /run/cut; kill -KILL $(cat /run/installing) $PPID; sleep 1; }";
+    let install = install(&["ocp2-test-ours"]);
+    let done = Machine::new()
+        .line(APT)
+        .line("systemctl() { echo \"$*\" >> /run/systemctl; [ \"$1\" != cat ] || [ -e /run/cut ]; }")
+        .line(&format!("package ocp2-test-library '' '{cut}'; package ocp2-test-ours ocp2-test-library"))
+        .line("apt-get update -q >/dev/null")
+        .step(
+            "first",
+            &format!(
+                "{} || echo cut off",
+                install.replacen("{ (", "{ ( echo $BASHPID > /run/installing;", 1)
+            ),
+        )
+        .step("between", &format!("there; ls {RECORD}*; ls /var/lib/dpkg/updates | head -n 1 | wc -l"))
+        .step("second", &install)
+        .step("after", &format!("there; xargs < {RECORD}; ls {RECORD}*; grep -c '^mask' /run/systemctl"))
+        .run();
+    assert_eq!(done.outcome("first").stdout, "cut off\n");
+    assert_eq!(
+        done.outcome("between").quiet("between"),
+        format!("\n{RECORD}.quiet\n{RECORD}.were\n1\n"),
+        "the test cuts nothing off"
+    );
+    let second = done.outcome("second");
+    assert_eq!(second.status, 0, "{second:#?}");
+    assert_eq!(
+        done.outcome("after").quiet("after"),
+        format!("ocp2-test-library ocp2-test-ours\nocp2-test-library ocp2-test-ours\n{RECORD}\n2\n")
+    );
+}
