@@ -16,6 +16,9 @@ const RESERVE_MIB: u64 = 1024;
 /// first time from their host.
 const SKEW_SECONDS: i64 = 30;
 
+/// The first systemd that starts a failed one-shot again (`Restart=on-failure`), as the overlay's at boot is.
+const SYSTEMD: u32 = 244;
+
 /// How many names of files are told at once.
 const NAMES_SHOWN: usize = 5;
 
@@ -39,8 +42,13 @@ pub fn preflight(cluster: &Cluster, host: usize, facts: &Facts, asked: i64) -> V
     let mut find = |what: String, fix: &str| {
         findings.push(Finding { host: this.name.clone(), what, fix: fix.to_owned() });
     };
-    if !system.systemd {
-        find("systemd does not run here".into(), "use a host whose system starts with systemd");
+    match system.systemd {
+        None => find("systemd does not run here".into(), "use a host whose system starts with systemd"),
+        Some(version) if version < SYSTEMD => find(
+            format!("{} has systemd {version}, and ocp2's units need {SYSTEMD}", system.name),
+            "use a newer release: RHEL 9 or a rebuild, Debian 11, Ubuntu 20.04, or later",
+        ),
+        Some(_) => {}
     }
     if system.manager.is_none() {
         find(

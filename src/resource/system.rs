@@ -12,7 +12,6 @@ use crate::{
 
 /// A host's system, as it told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct System {
     /// `ID` of os-release, `debian`.
     pub id: String,
@@ -32,8 +31,8 @@ pub struct System {
     pub memory_mib: u64,
     /// Seconds since the epoch, by the host's clock, when it answered.
     pub now: i64,
-    /// systemd is process 1.
-    pub systemd: bool,
+    /// Version of systemd, where it is process 1; 0 where it did not say.
+    pub systemd: Option<u32>,
     /// The kernel can make bridges and VXLAN links.
     pub overlay_links: bool,
     /// `nmstatectl` is on the path.
@@ -53,7 +52,7 @@ uname -rm | { read -r k a; printf 'kernel=%s\narchitecture=%s\n' "$k" "$a"; }
 printf 'cpus=%s\n' "$(nproc)"
 while read -r k v _; do case $k in MemTotal:) echo memory=$v; break;; esac; done < /proc/meminfo
 printf 'now=%(%s)T\n' -1
-[ -d /run/systemd/system ] && echo systemd=yes
+[ -d /run/systemd/system ] && { read -r _ v _ < <(systemctl --version); echo "systemd=$v"; }
 command -v nmstatectl >/dev/null && echo nmstatectl=yes
 [ "$(cat /sys/fs/selinux/enforce 2>/dev/null)" = 1 ] && echo selinux=yes
 f=/etc/resolv.conf; if grep -q '^nameserver 127\.0\.0\.53' $f 2>/dev/null; then f=/run/systemd/resolve/resolv.conf; fi
@@ -84,7 +83,11 @@ pub(super) fn read(section: &str) -> System {
             "cpus" => system.cpus = u32::try_from(number()).unwrap_or(u32::MAX),
             "memory" => system.memory_mib = number() / 1024,
             "now" => system.now = value.parse().unwrap_or(0),
-            "systemd" => system.systemd = true,
+            "systemd" => {
+                // Some write more behind it: `256~rc3`.
+                let digits = value.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+                system.systemd = Some(digits.parse().unwrap_or(0));
+            }
             "overlay" => system.overlay_links = true,
             "nmstatectl" => system.nmstatectl = true,
             "selinux" => system.selinux = true,

@@ -19,7 +19,7 @@ fn answer() -> String {
     };
     format!(
         "@@system\nid=debian\nmanager=apt-get\nkernel=6.1.0-40-amd64\narchitecture=x86_64\ncpus=8\nmemory=65842416\n\
-         now=1795322707\nsystemd=yes\nresolver=9.9.9.9\nresolver=127.0.0.1\nresolver=2620:fe::fe\noverlay=yes\n\
+         now=1795322707\nsystemd=252\nresolver=9.9.9.9\nresolver=127.0.0.1\nresolver=2620:fe::fe\noverlay=yes\n\
          space=102400000 51200000 /var/lib/libvirt/my images\n\
          @@links\n{}@@routes\n[{{\"dst\":\"default\",\"gateway\":\"192.168.0.1\",\"dev\":\"ens34f0\",\"flags\":[]}}]\n\
          @@fdb\n{}@@sockets\ntcp LISTEN 0 128 [::]:22 [::]:* users:((\"sshd\",pid=49,fd=4))\n\
@@ -51,6 +51,10 @@ fn an_answer_is_read_whole() {
     let facts = Facts::read(&answer()).unwrap();
     let system = &facts.system;
     assert_eq!((system.memory_mib, system.cpus, system.now), (64299, 8, 1_795_322_707));
+    assert_eq!(system.systemd, Some(252));
+    let told =
+        |version: &str| Facts::read(&format!("@@system\nsystemd={version}\n@@end\n")).unwrap().system.systemd;
+    assert_eq!([told("239"), told("256~rc3"), told("")], [Some(239), Some(256), Some(0)]);
     assert_eq!(system.space["/var/lib/libvirt/my images"], (100_000, 50_000));
     // A resolver on the host's own loopback answers nobody else.
     assert_eq!(

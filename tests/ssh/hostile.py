@@ -72,7 +72,7 @@ def parts(kind, mark):
     told = {
         "system": (
             f"id=debian\nname=Debian {spice}\nmanager=apt-get\nkernel=6.1\narchitecture=x86_64\ncpus=64\n"
-            f"memory=640000000\nnow={int(time.time())}\nsystemd=yes\noverlay=yes\nnmstatectl=yes\n"
+            f"memory=640000000\nnow={int(time.time())}\nsystemd=252\noverlay=yes\nnmstatectl=yes\n"
             "space=900000000 900000000 /var/lib/libvirt/images/ocp\n"
         ),
         "links": json.dumps([link]) + "\n",

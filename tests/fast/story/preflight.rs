@@ -21,7 +21,7 @@ fn fit(cluster: &Cluster) -> Facts {
         architecture: "x86_64".into(),
         memory_mib: 3 * 16384 + 1024,
         now: 1_000_000,
-        systemd: true,
+        systemd: Some(252),
         overlay_links: true,
         space: [(cluster.machines.pool.display().to_string(), (400 * 1024, 360 * 1024))].into(),
         ..System::default()
@@ -46,6 +46,7 @@ fn a_fit_host_passes_preflight() {
     assert_eq!(found(|_| ()), [""; 0]);
     // At the very limits, too.
     assert_eq!(found(|facts| facts.system.now += 30), [""; 0]);
+    assert_eq!(found(|facts| facts.system.systemd = Some(244)), [""; 0]);
     // Whether KVM guests run is not known before they were tried.
     assert_eq!(found(|facts| facts.files.clear()), [""; 0]);
 }
@@ -54,8 +55,12 @@ fn a_fit_host_passes_preflight() {
 fn preflight_says_what_keeps_a_host_out() {
     type Spoil<'a> = &'a dyn Fn(&mut Facts);
     let kvm = Place::of(&cluster()).var("kvm");
-    let cases: [(Spoil, &str); 9] = [
-        (&|facts| facts.system.systemd = false, "systemd does not run here"),
+    let cases: [(Spoil, &str); 10] = [
+        (
+            &|facts| facts.system.systemd = Some(239),
+            "Debian GNU/Linux 12 (bookworm) has systemd 239, and ocp2's units need 244",
+        ),
+        (&|facts| facts.system.systemd = None, "systemd does not run here"),
         (&|facts| facts.system.manager = None, "Debian GNU/Linux 12 (bookworm) has neither apt-get nor dnf"),
         (&|facts| facts.system.architecture = "aarch64".into(), "the machine is aarch64, not x86_64"),
         (&|facts| facts.system.overlay_links = false, "the kernel cannot make a bridge and a VXLAN link"),
