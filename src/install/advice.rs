@@ -43,10 +43,6 @@ const ADVICE: &[(&str, &str)] = &[
         "nodes do not reach each other: `ocp2 plan` shows what is not as wanted on the bridge, the tunnel and the peers; UDP of vxlan.port must pass between the hosts",
     ),
     (
-        "connectivity",
-        "nodes do not reach each other: `ocp2 plan` shows what is not as wanted on the bridge, the tunnel and the peers",
-    ),
-    (
         "mtu-valid",
         "full-size packets get lost between hosts: the underlay carries less than its NICs say; set network.mtu lower, to the path's MTU minus 100",
     ),
@@ -82,7 +78,26 @@ const ADVICE: &[(&str, &str)] = &[
         "dns-wildcard-not-configured",
         "a wildcard answers below the cluster's own domain: only *.apps may have one; look at your search domains and network.forwarders",
     ),
-    ("reverse-dns", DNS),
+    (
+        "ntp-server-configured",
+        "the hosts' clocks are more than four minutes apart, and the VMs take theirs from them: set network.ntp to servers that all nodes reach, and the hosts' clocks right",
+    ),
+    (
+        "media-connected",
+        "it cannot read the image that it has booted: look whether the file is still in machines.pool, and at its host's disk",
+    ),
+    (
+        "ignition-downloadable",
+        "it cannot fetch its ignition from the rendezvous node: port 22624 between nodes must be open",
+    ),
+    (
+        "compatible-agent",
+        "it has booted an image of another release: `ocp2 down` and `ocp2 up` give all nodes the same",
+    ),
+    (
+        "non-overlapping-subnets",
+        "network.machineNetwork, clusterNetwork or serviceNetwork is in use on the node already: choose other networks",
+    ),
     (
         "no-ip-collisions-in-network",
         "another machine has its address: choose another network.machineNetwork, or give the item another `ip`",

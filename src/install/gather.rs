@@ -20,7 +20,7 @@ use crate::{
         credentials::{private_folder, write_private},
         installer,
         redact::Redactor,
-        watch,
+        rendezvous, watch,
     },
     secret::Secret,
     untrusted::file_name,
@@ -187,19 +187,14 @@ fn collecting(cluster: &Cluster, is_first: bool) -> Script {
         ))
         .line(format_args!("for f in /var/log/libvirt/qemu/{name}-*.log; do [ -f \"$f\" ] && keep \"$(basename \"$f\")\" cat \"$f\"; done"));
     if is_first {
-        let base = format!("http://{}:8090/api/assisted-install/v2", cluster.rendezvous().address);
         script = script
             .line(format_args!(
                 "keep openshift_install.log cat {}",
                 quote(&format!("{assets}/.openshift_install.log"))
             ))
-            .line(watch::token(cluster))
-            .line("ask() { curl -sS -m 20 -H @<(printf 'Watcher-Authorization: %s\\n' \"$token\") \"$1\"; }")
-            .line(format_args!(
-                "keep assisted-clusters.json ask {}",
-                quote(&format!("{base}/clusters?with_hosts=true"))
-            ))
-            .line(format_args!("keep assisted-events.json ask {}", quote(&format!("{base}/events"))));
+            .line(rendezvous::asking(cluster).source().trim_end())
+            .line("keep assisted-clusters.json ask '/clusters?with_hosts=true'")
+            .line("keep assisted-events.json ask /events");
     }
     script.line("exit 0")
 }

@@ -21,6 +21,7 @@ mod obtain;
 mod pem;
 pub mod progress;
 pub mod redact;
+mod rendezvous;
 mod spread;
 pub mod trouble;
 mod upi;

@@ -31,9 +31,16 @@ pub struct Progress {
     pub troubles: Vec<Trouble>,
 }
 
-/// So long an operator may be degraded, or a node not Ready, before it is worth a word, seconds:
-/// while a cluster is installed, many are for a while.
-const SETTLING: u64 = 300;
+/// How long an operator may be degraded, or a node not Ready, before it is worth a word, seconds.
+///
+/// While a cluster is installed, many are for a while: workers reboot only after two masters are Ready, and
+/// authentication, console and ingress are degraded until workers run. The service itself allows 40 minutes
+/// for the stage Rebooting and 60 for Joined (assisted-service, `internal/host/config.go`).
+const SETTLING: u64 = 1800;
+
+/// How long a certificate request may be pending before it is worth a word, seconds: whoever approves it asks
+/// every few seconds.
+const UNDECIDED: u64 = 300;
 
 /// How many things a line names before it only counts them.
 const NAMED: usize = 3;
@@ -127,7 +134,7 @@ impl Seen {
                 what: format!("certificate request {name} of {who} is pending"),
                 fix: "`oc get csr` shows it; approve only a node of this cluster: `oc adm certificate approve NAME`"
                     .into(),
-                patience: SETTLING,
+                patience: UNDECIDED,
             });
         }
         troubles

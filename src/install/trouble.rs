@@ -57,6 +57,10 @@ impl Watchlist {
         let mut before = std::mem::take(&mut self.seen);
         let mut words = Vec::new();
         for trouble in troubles {
+            // Two of one key in one look are one: the first is told, and the second does not begin anew.
+            if self.seen.contains_key(&trouble.key) {
+                continue;
+            }
             let (since, told) =
                 before.remove(&trouble.key).map_or((now, false), |entry| (entry.since, entry.told));
             let lasts = now.saturating_sub(since) >= trouble.patience;

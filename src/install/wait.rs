@@ -77,8 +77,7 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
     let interruption = fleet.interruption();
     let waiting = session.run(&script, |line| {
         let text = message(line);
-        // The installer prints the password when it is done; it stays on the host.
-        if text.contains("password") {
+        if !is_news(&text) {
             return;
         }
         (fleet.sink())(Event::Waiting { text: text.clone() });
@@ -140,9 +139,36 @@ fn message(line: &str) -> String {
     serde_json::from_str(quoted.trim()).unwrap_or_else(|_| quoted.trim().to_owned())
 }
 
+/// Tells whether a message of the installer's is worth showing.
+fn is_news(text: &str) -> bool {
+    // It prints the password when it is done, which stays on the host.
+    let is_secret = text.contains("password");
+    // Checks are judged by us: half of them fail until the hosts have reported what they are made of.
+    let is_check =
+        text.starts_with("Cluster validation: ") || text.starts_with("Host ") && text.contains("validation");
+    // It tries SSH, which it has no key for, and says this every 30 s however well things are.
+    let is_guess = text.starts_with("Cannot access Rendezvous Host");
+    !is_secret && !is_check && !is_guess
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the real one said during a healthy installation (tests/recordings).
+    const RECORDED: &str =
+        include_str!("../../tests/recordings/installer/wait-for-bootstrap-complete-healthy.txt");
+
+    #[test]
+    fn of_a_healthy_installation_the_installer_tells_no_alarm() {
+        let news: Vec<String> = RECORDED.lines().map(message).filter(|text| is_news(text)).collect();
+        assert!(news.iter().any(|text| text == "Cluster installation in progress"), "{news:#?}");
+        let alarms = ["fail", "Couldn't", "Error", "Cannot", "No connectivity", "Missing"];
+        let alarm = news.iter().find(|text| alarms.iter().any(|word| text.contains(word)));
+        assert_eq!(alarm, None);
+        assert!(news.len() * 3 < RECORDED.lines().count(), "{} lines", news.len());
+        assert!(!is_news("Login to the console with user: \"kubeadmin\", and password: \"x\""));
+    }
 
     #[test]
     fn the_message_of_a_log_line_is_shown() {

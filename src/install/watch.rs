@@ -19,22 +19,17 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    bringup::Place,
     cluster::Cluster,
-    command::{Script, quote},
     engine::{Event, Fleet, Sink},
     host::Session,
     install::{
         api,
         assisted::{ClusterSeen, missing},
-        installer,
         progress::{Conditions, Seen, conditions},
+        rendezvous,
         trouble::{Trouble, Watchlist, Word},
     },
 };
-
-/// How often the rendezvous node is asked, seconds.
-const ASK_EVERY: u64 = 3;
 
 /// How often the API is asked: its operators alone are a quarter of a megabyte.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -71,7 +66,7 @@ fn note(list: &Mutex<Watchlist>, begin: Instant, troubles: Vec<Trouble>, sink: &
 /// Watches the hosts through the rendezvous node's API. Ends never; drop it.
 pub(super) async fn hosts(session: Session, cluster: &Cluster, sink: &Sink, board: &Board) -> Infallible {
     let begin = Instant::now();
-    let script = asking(cluster);
+    let script = rendezvous::watching(cluster);
     let mut stages: BTreeMap<String, String> = BTreeMap::new();
     let mut answered = false;
     loop {
@@ -99,38 +94,6 @@ pub(super) async fn hosts(session: Session, cluster: &Cluster, sink: &Sink, boar
         }
         sleep(LOOK_EVERY).await;
     }
-}
-
-/// Returns source that asks the rendezvous node again and again and prints one line an answer.
-///
-/// Newer releases want the watcher's token, which the installer has left in its state. A host's
-/// inventory, connectivity and images are long and not needed: they stay there.
-fn asking(cluster: &Cluster) -> Script {
-    let url = format!(
-        "http://{}:8090/api/assisted-install/v2/clusters?with_hosts=true",
-        cluster.rendezvous().address
-    );
-    let long = "inventory|connectivity|images_status|disks_info|free_addresses|domain_name_resolutions|tang_connectivity|ntp_sources";
-    Script::new()
-        .line(token(cluster))
-        .line("while :; do")
-        // The header comes from a pipe, for arguments can be seen by everybody on the host.
-        .line(format_args!(
-            "  answer=$(curl -sS -f -m 10 -H @<(printf 'Watcher-Authorization: %s\\n' \"$token\") {} 2>/dev/null | tr -d '\\n' | sed -E 's/\"({long})\":\"([^\"\\\\]|\\\\.)*\"/\"\\1\":\"\"/g')",
-            quote(&url)
-        ))
-        .line("  printf '%s\\n' \"$answer\" || exit")
-        .line(format_args!("  sleep {ASK_EVERY}"))
-        .line("done")
-}
-
-/// Returns source that sets `token` to the rendezvous API's, empty where the release has none.
-pub(super) fn token(cluster: &Cluster) -> String {
-    let state = format!("{}/.openshift_install_state.json", installer::assets(&Place::of(cluster)));
-    format!(
-        "token=$(sed -n 's/.*\"WatcherAuthToken\": *\"\\([^\"]*\\)\".*/\\1/p' {} | head -n1)",
-        quote(&state)
-    )
 }
 
 /// Watches the cluster through its own API, once that is there. Ends never; drop it.

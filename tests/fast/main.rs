@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod assisted;
 mod balancer;
 mod changes;
 mod cli;

@@ -25,15 +25,15 @@ fn host(name: &str, status: &str, stage: &str, checks: &[(&str, &str, &str)]) ->
         .map(|(id, status, message)| json!({ "id": id, "status": status, "message": message }))
         .collect();
     json!({
-        "requested_hostname": name, "status": status, "status_info": null,
+        "id": format!("id-of-{name}"), "requested_hostname": name, "status": status, "status_info": null,
         "progress": { "current_stage": stage, "progress_info": null },
         "validations_info": json!({ "network": checks, "hardware": [] }).to_string(),
-        "inventory": "",
+        "inventory": "+", "connectivity": "+", "ntp_sources": "+", "domain_name_resolutions": "+",
     })
 }
 
 fn judge(hosts: &[Value]) -> Judgement {
-    let answer = json!([{ "status": "insufficient", "status_info": "not ready", "hosts": hosts }]);
+    let answer = json!({ "id": "it", "status": "insufficient", "status_info": "not ready", "hosts": hosts });
     ClusterSeen::read(&answer.to_string()).unwrap().judge(&cluster())
 }
 
@@ -66,7 +66,6 @@ fn a_failing_validation_is_named_with_its_host_and_the_fix() {
         ("api-int-domain-name-resolved-correctly", "dnsmasq"),
         ("ntp-synced", "network.ntp"),
         ("mtu-valid", "network.mtu"),
-        ("belongs-to-majority-group", "ocp2 plan"),
         ("has-min-valid-disks", "disk"),
     ] {
         let mut hosts = everybody();
@@ -116,7 +115,7 @@ fn a_stranger_is_named() {
 
 #[test]
 fn an_answer_that_is_none_is_no_answer() {
-    for answer in ["", "[]", "{\"code\":401}", "[{"] {
+    for answer in ["", "[]", "{\"code\":401}", "[{", "{\"id\":401,\"hosts\":[]}"] {
         assert_eq!(ClusterSeen::read(answer), None, "{answer}");
     }
 }
@@ -191,4 +190,14 @@ fn a_trouble_is_told_once_when_it_stays_and_again_when_it_is_over() {
     assert_eq!(list.current(), std::slice::from_ref(&trouble));
     assert_eq!(list.look(61, Vec::new()), [Word::Over(trouble)]);
     assert!(list.current().is_empty());
+}
+
+#[test]
+fn two_troubles_of_one_key_in_one_look_are_told() {
+    let trouble = Trouble { key: "a".into(), what: "a".into(), fix: String::new(), patience: 20 };
+    let twice = vec![trouble.clone(), Trouble { what: "b".into(), ..trouble.clone() }];
+    let mut list = Watchlist::default();
+    assert!(list.look(0, twice.clone()).is_empty());
+    assert!(list.look(10, twice.clone()).is_empty());
+    assert_eq!(list.look(20, twice), [Word::Lasts(trouble)]);
 }

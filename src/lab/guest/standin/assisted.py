@@ -37,21 +37,17 @@ class Service:
                 return web.Response(201, self.register(json.loads(request.body)))
             if request.headers.get("watcher-authorization") != self.watcher_token:
                 return web.Response(401, {"code": 401, "message": "unauthenticated for invalid credentials"})
-            hosts = list(map(self.shown, self.hosts.values()))
-            # As the real one: a list of clusters is without their hosts unless they are asked for.
-            listed = hosts if request.query.get("with_hosts") == "true" else []
             answers = {
-                f"{ROOT}/clusters": lambda: [{**self.cluster(), "hosts": listed}],
+                f"{ROOT}/clusters": lambda: [self.listed(request.query.get("with_hosts") == "true")],
                 f"{ROOT}/clusters/{ids[0]}": self.cluster,
                 f"{ROOT}/infra-envs": lambda: [self.infra_env()],
-                f"{ROOT}/infra-envs/{ids[1]}": self.infra_env,
-                f"{ROOT}/infra-envs/{ids[1]}/hosts": lambda: hosts,
-                f"{ROOT}/clusters/{ids[0]}/hosts": lambda: hosts,
                 f"{ROOT}/events": lambda: list(self.events),
-                f"{ROOT}/component-versions": lambda: {"release_tag": "stand-in", "versions": {}},
             }
             if path in answers:
                 return web.Response(200, answers[path]())
+            # As the real one: this is for the user's token.
+            if path in (f"{ROOT}/infra-envs/{ids[1]}/hosts", f"{ROOT}/component-versions"):
+                return web.Response(401, {"code": 401, "message": "unauthenticated for invalid credentials"})
         return web.Response(404, {"code": "404", "kind": "Error", "reason": f"{path} was not found"})
 
     def register(self, report):
@@ -91,6 +87,13 @@ class Service:
 
     def well(self, host):
         return all(check["status"] == "success" for check in host["validations"])
+
+    def listed(self, with_hosts):
+        """As the real one: a list of clusters has no hosts unless they are asked for, and never their names."""
+        cluster = self.cluster()
+        hosts = cluster["hosts"] if with_hosts else []
+        return {**cluster, "hosts": [
+            {key: value for key, value in host.items() if key != "requested_hostname"} for host in hosts]}
 
     def cluster(self):
         status, info = self.status()
@@ -134,6 +137,9 @@ class Service:
             "inventory": json.dumps({"hostname": host["name"], "interfaces": [{
                 "name": host["nic"], "mac_address": host["mac"], "mtu": host["mtu"],
                 "ipv4_addresses": [host["ip"]]}]}),
+            "connectivity": json.dumps({"remote_hosts": []}),
+            "ntp_sources": "[]",
+            "domain_name_resolutions": json.dumps({"resolutions": []}),
             "validations_info": json.dumps(groups),
         }
 

@@ -15,7 +15,6 @@ def validate(node, peers, skew):
         resolves(node, "api-int-domain-name-resolved-correctly", f"api-int.{node.domain}"),
         resolves(node, "apps-domain-name-resolved-correctly", f"console-openshift-console.apps.{node.domain}"),
         no_wildcard(node),
-        has_reverse(node),
         *pulls(node),
         *reaches(node, peers),
     ]
@@ -30,12 +29,20 @@ def has_disk(node):
     if not disk:
         return result("has-min-valid-disks", False, "No eligible disks were found: /dev/not-found-by-hints")
     room = medium.size_of(disk) >= node.medium.index["size"]
-    return result("sufficient-installation-disk", room, f"Installation disk {disk} of {medium.size_of(disk)} bytes")
+    return result("has-min-valid-disks", room, "Sufficient disk capacity" if room else (
+        f"No eligible disks were found, please check specific disks to see why they are not eligible: {disk} has "
+        f"{medium.size_of(disk)} bytes"))
 
 
 def has_hostname(node):
+    """Stricter than the real one, which asks for no PTR record: a node without one boots as localhost later."""
     good = node.name not in ("", "localhost", "localhost.localdomain")
-    return result("hostname-valid", good, f"Hostname {node.name} is {'allowed' if good else 'forbidden'}")
+    if not good:
+        return result("hostname-valid", False, f"The host name {node.name} is forbidden")
+    answer = resolver.ask(resolver.reverse(node.ip), "PTR")
+    return result("hostname-valid", node.name in answer.values, (
+        f"Hostname {node.name} is allowed" if node.name in answer.values else
+        f"The PTR record of {node.ip} is not {node.name}: {', '.join(answer.values) or answer.status}"))
 
 
 def has_time(skew):
@@ -60,12 +67,6 @@ def no_wildcard(node):
     answer = resolver.ask(domain)
     return result("dns-wildcard-not-configured", not answer.values, (
         f"DNS wildcard check {'failed: ' + domain + ' resolves' if answer.values else 'was successful'}"))
-
-
-def has_reverse(node):
-    answer = resolver.ask(resolver.reverse(node.ip), "PTR")
-    good = node.name in answer.values
-    return result("reverse-dns", good, f"PTR of {node.ip}: {', '.join(answer.values) or answer.status}")
 
 
 def pulls(node):

@@ -93,7 +93,7 @@ class Cluster(Api):
 
     def bootstrapped(self):
         """Looks once; tells whether the bootstrap is complete."""
-        kube, clusters = self.kube("/version"), self.rest("/clusters?with_hosts=true")
+        kube, clusters = self.kube("/version"), self.rest("/clusters")
         if kube is None and clusters is None:
             if not self.rest_seen and not self.kube_seen:
                 # Thirty seconds in the real one, which has an hour before it.
@@ -110,7 +110,9 @@ class Cluster(Api):
                 return True
         if clusters:
             self.rest_seen = True
-            self.tell(clusters[0])
+            # Only there have hosts names.
+            if cluster := self.rest(f"/clusters/{clusters[0]['id']}"):
+                self.tell(cluster)
         return False
 
     def tell(self, cluster):
