@@ -20,6 +20,10 @@ const CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 const SERVING: &str = "kubernetes.io/kubelet-serving";
 /// Who asks for a node's first certificate: its token is in the machine configs.
 const BOOTSTRAPPER: &str = "system:serviceaccount:openshift-machine-config-operator:node-bootstrapper";
+/// Signs what the network's own parts on a node show to the API.
+const COMPONENT: &str = "kubernetes.io/kube-apiserver-client";
+/// How those parts are called, before the node's name (ovn-kubernetes and multus-cni, `--bootstrap-kubeconfig`).
+const COMPONENTS: &[&str] = &["system:ovn-node:", "system:multus:"];
 /// How a node is called as a user, before its name.
 const NODE: &str = "system:node:";
 /// The group of all nodes.
@@ -50,6 +54,9 @@ pub enum Judgement {
         /// The node.
         node: String,
     },
+    /// It is of the network's part on one of our nodes: the cluster itself decides, in
+    /// network-node-identity, within moments.
+    Elsewhere,
     /// It is not, or not certainly.
     Leave {
         /// Why, as a part of a sentence.
@@ -60,10 +67,25 @@ pub enum Judgement {
 /// Decides about a request; `registered` are the names of the nodes that the API knows.
 #[must_use]
 pub fn judge(cluster: &Cluster, request: &SigningRequest, registered: &BTreeSet<String>) -> Judgement {
+    if is_component(cluster, request) {
+        return Judgement::Elsewhere;
+    }
     match approvable(cluster, request, registered) {
         Ok(node) => Judgement::Approve { node },
         Err(reason) => Judgement::Leave { reason },
     }
+}
+
+/// Tells whether a node of ours asks on behalf of the network's part that runs on it.
+fn is_component(cluster: &Cluster, request: &SigningRequest) -> bool {
+    let Some(name) = request.requestor.strip_prefix(NODE) else { return false };
+    if request.signer != COMPONENT || !cluster.nodes.iter().any(|node| cluster.hostname(node) == name) {
+        return false;
+    }
+    let Ok(csr) = CertReq::from_pem(&request.pem) else { return false };
+    let subject = csr.info.subject.to_string();
+    let is_called = |part: &str| subject.split(',').any(|field| field == format!("CN={part}{name}"));
+    COMPONENTS.iter().any(|part| is_called(part))
 }
 
 fn approvable(

@@ -38,9 +38,9 @@ pub struct Progress {
 /// for the stage Rebooting and 60 for Joined (assisted-service, `internal/host/config.go`).
 const SETTLING: u64 = 1800;
 
-/// How long a certificate request may be pending before it is worth a word, seconds: whoever approves it asks
-/// every few seconds.
-const UNDECIDED: u64 = 300;
+/// How long a certificate request may be pending before it is worth a word, seconds: whoever approves it looks
+/// every few seconds, but has to run first.
+const UNDECIDED: u64 = 600;
 
 /// How many things a line names before it only counts them.
 const NAMED: usize = 3;

@@ -98,14 +98,10 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
             }
         }
     };
-    let approver = match cluster.install.method {
-        Method::Upi(_) => Some(Box::pin(Approver::of(fleet, cluster)).await?),
-        Method::Agent | Method::Iso(_) => None,
-    };
     let approving = async {
-        match approver {
-            Some(approver) => Box::pin(approver.work()).await,
-            None => std::future::pending().await,
+        match cluster.install.method {
+            Method::Upi(_) => Box::pin(Approver::of(fleet, cluster).work()).await,
+            Method::Agent | Method::Iso(_) => std::future::pending().await,
         }
     };
     let output = tokio::select! {

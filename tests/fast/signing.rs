@@ -31,6 +31,7 @@ fn judged(request: &SigningRequest, registered: &[&str]) -> String {
     let registered: BTreeSet<String> = registered.iter().map(|&name| name.to_owned()).collect();
     match judge(&cluster, request, &registered) {
         Judgement::Approve { node } => format!("approved: {node}"),
+        Judgement::Elsewhere => "the cluster decides".to_owned(),
         Judgement::Leave { reason } => reason,
     }
 }
@@ -44,6 +45,19 @@ fn requests_of_our_own_nodes_are_approved() {
     // Kubelets with RSA keys ask for this too.
     serving.usages.push("key encipherment".into());
     assert_eq!(judged(&serving, &[]), "approved: worker0.ocp.example.com");
+}
+
+#[test]
+fn what_the_network_asks_for_on_our_nodes_is_the_clusters_to_decide() {
+    let component = "kubernetes.io/kube-apiserver-client";
+    for file in ["ovn-node", "multus"] {
+        assert_eq!(judged(&request(file, component, NODE), &[]), "the cluster decides");
+        // Nobody else may ask for it, and nothing but it may be asked for that way.
+        let other = judged(&request(file, component, "system:node:worker1.ocp.example.com"), &[]);
+        assert!(other.contains("is none of our nodes"), "{file}: {other}");
+        assert!(judged(&request(file, CLIENT, NODE), &[]).contains("is none of our nodes"), "{file}");
+    }
+    assert!(judged(&request("client", component, NODE), &[]).contains("is none of a kubelet's"));
 }
 
 #[test]

@@ -235,9 +235,9 @@ impl<'a> Known<'a> {
             check.trouble(&host.id, name)
         }));
         if let Some(node) = self.node.filter(|_| host.status == "disconnected") {
-            troubles
-                .iter_mut()
-                .for_each(|trouble| trouble.fix += &format!("; {}", Trouble::console(cluster, node)));
+            for trouble in &mut troubles {
+                trouble.fix += &format!("; {}", Trouble::console(cluster, node));
+            }
         }
         troubles
     }

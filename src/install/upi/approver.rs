@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use k8s_openapi::{
@@ -17,48 +17,61 @@ use kube::{
     Api, Client,
     api::{ListParams, Patch, PatchParams},
 };
+use tokio::time::{sleep, timeout};
 
 use crate::{
     bringup::{Judgement, SigningRequest, judge},
     cluster::Cluster,
     engine::{Event, Fleet, Sink},
-    install::{Error, api},
+    install::api,
 };
 
 /// How often it looks. A kubelet asks again after 15 minutes, but waits for an answer all the time.
 const EVERY: Duration = Duration::from_secs(3);
 
+/// How long a look may take: an API whose etcd hangs takes the request and never answers.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// How long the cluster itself may take to decide about what it decides about alone.
+const ELSEWHERE: Duration = Duration::from_secs(600);
+
 /// Looks at the requests again and again.
-pub(in crate::install) struct Approver {
-    client: Client,
-    cluster: Cluster,
+pub(in crate::install) struct Approver<'a> {
+    fleet: &'a Fleet,
+    cluster: &'a Cluster,
     sink: Sink,
+    /// Requests that the cluster itself decides about, and since when they are seen.
+    elsewhere: BTreeMap<String, Instant>,
     /// Requests that were left alone, and what was said about them.
     left: BTreeMap<String, String>,
     /// What the API refused last.
     refused: Option<String>,
 }
 
-impl Approver {
+impl<'a> Approver<'a> {
     /// Makes one that speaks to the cluster's API.
-    pub(in crate::install) async fn of(fleet: &Fleet, cluster: &Cluster) -> Result<Self, Error> {
-        let client = api::client(fleet, cluster).await?;
-        Ok(Self {
-            client,
-            cluster: cluster.clone(),
-            sink: fleet.sink().clone(),
-            left: BTreeMap::new(),
-            refused: None,
-        })
+    pub(in crate::install) fn of(fleet: &'a Fleet, cluster: &'a Cluster) -> Self {
+        let sink = fleet.sink().clone();
+        Self { fleet, cluster, sink, elsewhere: BTreeMap::new(), left: BTreeMap::new(), refused: None }
     }
 
     /// Works until it is dropped.
     pub(in crate::install) async fn work(mut self) -> Infallible {
         loop {
-            if let Err(error) = self.look().await {
-                self.warn(&error);
+            // After a failure with a new connection: the old one may lead to an API that is gone.
+            if let Ok(client) = api::client(self.fleet, self.cluster).await {
+                loop {
+                    match timeout(ANSWER, self.look(&client)).await {
+                        Ok(Ok(())) => sleep(EVERY).await,
+                        Ok(Err(error)) => {
+                            self.warn(&error);
+                            break;
+                        }
+                        Err(_) => break,
+                    }
+                }
             }
-            tokio::time::sleep(EVERY).await;
+            sleep(EVERY).await;
         }
     }
 
@@ -73,22 +86,28 @@ impl Approver {
         }
     }
 
-    async fn look(&mut self) -> Result<(), kube::Error> {
-        let requests: Api<CertificateSigningRequest> = Api::all(self.client.clone());
+    async fn look(&mut self, client: &Client) -> Result<(), kube::Error> {
+        let requests: Api<CertificateSigningRequest> = Api::all(client.clone());
         let pending: Vec<SigningRequest> =
             requests.list(&ListParams::default()).await?.into_iter().filter_map(pending).collect();
         if pending.is_empty() {
             return Ok(());
         }
-        let nodes: Api<Node> = Api::all(self.client.clone());
+        let nodes: Api<Node> = Api::all(client.clone());
         let nodes = nodes.list(&ListParams::default()).await?;
         let registered: BTreeSet<String> = nodes.into_iter().filter_map(|node| node.metadata.name).collect();
         for request in pending {
-            match judge(&self.cluster, &request, &registered) {
+            match judge(self.cluster, &request, &registered) {
                 Judgement::Approve { node } => {
                     approve(&requests, &request.name).await?;
                     let text = format!("Approved {} of {node} ({})", request.name, request.signer);
                     (self.sink)(Event::Note { text });
+                }
+                Judgement::Elsewhere => {
+                    let since = *self.elsewhere.entry(request.name.clone()).or_insert_with(Instant::now);
+                    if since.elapsed() > ELSEWHERE {
+                        self.leave(&request, "network-node-identity has not decided about it".to_owned());
+                    }
                 }
                 Judgement::Leave { reason } => self.leave(&request, reason),
             }
