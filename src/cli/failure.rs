@@ -200,7 +200,7 @@ fn engine_hint(error: &engine::Error) -> Option<String> {
             Some("something on the host puts it back; `ocp2 plan` shows the difference".into())
         }
         engine::Error::Locked { .. } => {
-            Some("wait for it; the lock ends with its connection, or 30 s after its last sign of life".into())
+            Some("wait for it; the lock ends with its connection, or 40 s after its last sign of life".into())
         }
         _ => None,
     }
@@ -221,7 +221,11 @@ fn engine_code(error: &engine::Error) -> u8 {
 }
 
 fn host_code(error: &host::Error) -> u8 {
-    if error.is_access() { 4 } else { 5 }
+    match error {
+        host::Error::LockLost { .. } => 1,
+        error if error.is_access() => 4,
+        _ => 5,
+    }
 }
 
 fn diagnostic(problem: &dyn Diagnostic, style: Style) -> String {

@@ -28,10 +28,10 @@ pub(super) fn matters(site: &Site, cluster: &Cluster) -> bool {
 async fn lacks(site: &Site, node: &Node) -> Result<Vec<String>, Failure> {
     site.fleet.check_interrupted()?;
     let question = bringup::readiness_question(node.address);
-    let (session, interruption) = (&site.fleet.members()[node.host].session, site.fleet.interruption());
+    let session = &site.fleet.members()[node.host].session;
     let answer = tokio::select! {
         answer = session.ask(&question) => answer.map_err(engine::Error::from)?,
-        () = interruption.cancelled() => return Err(engine::Error::Interrupted.into()),
+        error = site.fleet.interrupted() => return Err(error.into()),
     };
     Ok(bringup::lacks(&answer.text()))
 }

@@ -63,7 +63,10 @@ struct PhaseOutcome {
 /// Runs the command.
 pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Failure> {
     let positional = arguments.positional.clone();
-    Site::visit(global, positional.as_deref(), async |site| bring_up(global, &arguments, site).await).await
+    Box::pin(Site::visit(global, positional.as_deref(), async |site| {
+        bring_up(global, &arguments, site).await
+    }))
+    .await
 }
 
 async fn bring_up(global: &Global, arguments: &Arguments, site: &mut Site) -> Result<(), Failure> {

@@ -152,7 +152,7 @@ impl Applier<'_> {
         if changes.is_empty() {
             return Ok(());
         }
-        let mut script = lock::at_work(self.cluster).line("set -eu -o pipefail").line(before.source());
+        let mut script = lock::marking(self.cluster).line("set -eu -o pipefail").line(before.source());
         for (index, change) in changes.iter().enumerate() {
             if let Action::Shell(source) = &change.action {
                 // Each step in a subshell of its own: its variables and traps end with it.
@@ -211,6 +211,7 @@ pub(super) fn title(change: &Change) -> String {
 
 /// Returns source that removes what the lock leaves in /run.
 pub(super) fn traces(cluster: &str) -> Script {
-    let left = ["work", "mark", "undone", "undoing", "undoing.output"].map(|kind| lock::path(cluster, kind));
+    let left = ["work", "programs", "mark", "undone", "undoing", "undoing.output"]
+        .map(|kind| lock::path(cluster, kind));
     Script::new().line(Command::new("rm").arg("-f").args(left))
 }

@@ -15,7 +15,7 @@ use crate::{
         Error, Event, HostPlan, Sink,
         apply::{Applier, title, traces},
         guard::armed,
-        lock::{self, Lock},
+        lock::{self, Holder, Lock},
         plan::plan,
     },
     host::{Hypervisor, Keyring, Session, Target},
@@ -50,7 +50,6 @@ pub struct Fleet {
     members: Vec<Member>,
     sink: Sink,
     lock: Option<Lock>,
-    holder: String,
     interrupted: CancellationToken,
 }
 
@@ -104,8 +103,7 @@ impl Fleet {
                 Err(join) => std::panic::resume_unwind(join.into_panic()),
             }
         }
-        let holder = format!("{} on {}", user(), workstation());
-        let fleet = Self { cluster: cluster.to_owned(), members, sink, lock: None, holder, interrupted };
+        let fleet = Self { cluster: cluster.to_owned(), members, sink, lock: None, interrupted };
         (fleet, Error::collect(errors))
     }
 
@@ -121,18 +119,29 @@ impl Fleet {
         &self.sink
     }
 
-    /// Fails once the user has pressed Ctrl-C.
+    /// Fails once the user has pressed Ctrl-C, or the lock that was taken is lost.
     ///
     /// # Errors
-    /// Returns [`Error::Interrupted`].
+    /// Returns [`Error::Interrupted`], or why the lock is lost.
     pub fn check_interrupted(&self) -> Result<(), Error> {
-        if self.interrupted.is_cancelled() { Err(Error::Interrupted) } else { Ok(()) }
+        if self.interrupted.is_cancelled() {
+            return Err(Error::Interrupted);
+        }
+        self.lock.as_ref().map_or(Ok(()), Lock::check)
     }
 
-    /// Returns what ends when the user presses Ctrl-C, for waits that are long.
-    #[must_use]
-    pub fn interruption(&self) -> CancellationToken {
-        self.interrupted.clone()
+    /// Waits until [`Fleet::check_interrupted`] fails, beside waits that are long.
+    pub async fn interrupted(&self) -> Error {
+        let lost = async {
+            match &self.lock {
+                Some(lock) => lock.lost().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.interrupted.cancelled() => Error::Interrupted,
+            error = lost => error,
+        }
     }
 
     /// Asks again the hosts on which something changed since they were asked; Ctrl-C ends it at once,
@@ -161,7 +170,7 @@ impl Fleet {
     pub async fn lock(&mut self) -> Result<(), Error> {
         if self.lock.is_none() {
             let sessions = self.members.iter().map(|member| &member.session);
-            let (lock, marks) = Lock::take(&self.cluster, &self.holder, sessions).await?;
+            let (lock, marks) = Lock::take(&self.cluster, &holder(), sessions).await?;
             self.lock = Some(lock);
             let mark = lock::path(&self.cluster, "mark");
             let half_way = [lock::path(&self.cluster, "lock"), armed(&self.cluster)];
@@ -301,8 +310,12 @@ impl Member {
 
 /// Returns what no user of a host can guess.
 fn mark() -> String {
+    format!("{}-", random())
+}
+
+fn random() -> String {
     let random = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}-", random(), random())
+    format!("{:016x}{:016x}", random(), random())
 }
 
 /// Connects to one host and asks it its questions.
@@ -318,6 +331,12 @@ async fn join(target: Target, questions: Questions, keyring: Keyring, sink: Sink
 
 fn settle(outcomes: Vec<Result<(), Error>>) -> Result<(), Error> {
     Error::collect(outcomes.into_iter().filter_map(Result::err).collect()).map_or(Ok(()), Err)
+}
+
+/// Returns who takes the lock: its name is one line.
+fn holder() -> Holder {
+    let name = format!("{} on {}", user(), workstation());
+    Holder { name: name.replace(char::is_control, " "), token: random() }
 }
 
 fn user() -> String {

@@ -130,6 +130,8 @@ pub(super) async fn prove(cluster: &str, session: &Session, mut waiting: impl Fn
     loop {
         let tried = timeout(ANSWER, async {
             let fresh = session.reconnect().await?;
+            // What it proves is no matter of the lock.
+            fresh.unbind();
             let output = fresh.run(&script, |_| {}).await?;
             fresh.close().await;
             Ok(output)

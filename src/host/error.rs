@@ -118,6 +118,14 @@ pub enum Error {
         /// Why, as far as it is known.
         reason: String,
     },
+    /// The lock that this run held on the host is another run's now, or nobody's.
+    #[error("{host}: this run has lost its lock: {reason}")]
+    LockLost {
+        /// Host.
+        host: String,
+        /// To whom, or why.
+        reason: String,
+    },
     /// The host is there, and what it was asked for does not come.
     #[error("{host}: no answer within {seconds} s: {what}")]
     Silent {
@@ -259,6 +267,7 @@ impl Error {
             | Self::SudoRefused { host, .. }
             | Self::NoBash { host, .. }
             | Self::ConnectionLost { host, .. }
+            | Self::LockLost { host, .. }
             | Self::Silent { host, .. }
             | Self::TooMuch { host, .. }
             | Self::ChannelRefused { host, .. }
@@ -323,6 +332,9 @@ impl Error {
                  echo '{user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/ocp2"
             ),
             Self::NoBash { .. } => String::from("install bash"),
+            Self::LockLost { .. } => String::from(
+                "nothing more was done there since; the same command carries on, once no other run is at work",
+            ),
             Self::Silent { host, .. } => format!(
                 "look at what keeps {host} busy, or at what its login shell and sudo wait for; \
                  `--timeout 10m` waits longer"

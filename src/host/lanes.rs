@@ -144,7 +144,7 @@ async fn lane(
     let own = session.reconnect().await?;
     let mut pipe = Pipe::open(&own, preamble::SPAWN, Bounds::work()).await?;
     let writer = pipe.writer();
-    writer.data_bytes(preamble::line(&receive(&to, index))).await.map_err(|_| own.lost())?;
+    writer.data_bytes(preamble::line(&own.fenced(&receive(&to, index)))).await.map_err(|_| own.lost())?;
     'sending: while let Some(block) = blocks.recv().await {
         let write = writer.data_bytes(block);
         tokio::pin!(write);

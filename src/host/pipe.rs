@@ -7,8 +7,9 @@ use russh::{ChannelMsg, ChannelWriteHalf, client::Msg};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Bounds, Error, Session,
+    Bounds, Error, Lease, Session,
     channel::{Channel, End},
+    lease::loss,
     preamble::Preamble,
 };
 
@@ -26,7 +27,9 @@ pub(super) struct Pipe {
     heard: Instant,
     /// Bytes that came, of whatever kind.
     taken: usize,
-    /// The bound that the host has passed.
+    /// The lock that the run holds there; the pipe ends with it.
+    lease: Option<Lease>,
+    /// Why it has ended before the command: the host has passed a bound, or the lock is lost.
     passed: Option<Box<Error>>,
 }
 
@@ -43,6 +46,8 @@ const MOST_NOISE: usize = 1 << 20;
 impl Pipe {
     /// Starts one of the [`super::preamble`]'s commands.
     pub async fn open(session: &Session, command: &str, bounds: Bounds) -> Result<Self, Error> {
+        let lease = session.lease();
+        lease.as_ref().map_or(Ok(()), Lease::check)?;
         let opened = Instant::now();
         let channel = session.exec(command).await?;
         Ok(Self {
@@ -56,6 +61,7 @@ impl Pipe {
             opened,
             heard: opened,
             taken: 0,
+            lease,
             passed: None,
         })
     }
@@ -71,11 +77,22 @@ impl Pipe {
     /// It ends, too, where the host passes a bound; [`Pipe::outcome`] then says which.
     pub async fn next(&mut self) -> Option<Bytes> {
         while !self.closed {
-            let deadline = self.deadline();
+            let (deadline, lease) = (self.deadline(), self.lease.clone());
             let wait = self.channel.read().wait();
-            let message = match deadline {
-                Some(deadline) => timeout_at(deadline, wait).await,
-                None => Ok(wait.await),
+            let wait = async {
+                match deadline {
+                    Some(deadline) => timeout_at(deadline, wait).await,
+                    None => Ok(wait.await),
+                }
+            };
+            let message = tokio::select! {
+                // What has come is taken in, whatever became of the lock since.
+                biased;
+                message = wait => message,
+                error = loss(lease.as_ref()) => {
+                    self.passed = Some(Box::new(error));
+                    break;
+                }
             };
             let Ok(message) = message else {
                 // A command that has ended is not waited for: see [`AFTERMATH`].
@@ -162,7 +179,10 @@ impl Pipe {
             _ if self.end.refused() => Err(self.session.login_refused("sshd refuses to run commands")),
             // Never taken for success: the connection is what ended.
             None => Err(self.session.lost()),
-            Some(status) if self.preamble.begun() => Ok((status, stderr)),
+            Some(status) if self.preamble.begun() => {
+                let refusal = self.lease.as_ref().and_then(|lease| lease.refusal(status, &stderr));
+                refusal.map_or(Ok((status, stderr)), Err)
+            }
             Some(status) => Err(self.session.never_began(&self.preamble, &stderr, status)),
         }
     }

@@ -35,7 +35,7 @@ impl Process {
         let mut pipe = Pipe::open(session, preamble::SPAWN, Bounds::stream()).await?;
         let writer = pipe.writer();
         // Not waited for: where the host does not read, the reader notices the end.
-        let first = preamble::line(script.source());
+        let first = preamble::line(&session.fenced(script.source()));
         let feeder = Arc::clone(&writer);
         let (send, lines) = mpsc::unbounded_channel();
         let (ended, end) = oneshot::channel();

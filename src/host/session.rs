@@ -1,6 +1,9 @@
 //! One verified, authenticated SSH connection to a host.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use russh::{
     ChannelOpenFailure,
@@ -13,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    Bounds, Error, Keyring, Output, Process, Target,
+    Bounds, Error, Keyring, Lease, Output, Process, Target,
     channel::Channel,
     connection::{self, Client, Connected, Fate, SILENT},
     pipe::{Lines, Pipe},
@@ -32,6 +35,7 @@ struct Inner {
     handle: Handle<Client>,
     fate: Fate,
     channels: Arc<Semaphore>,
+    lease: Mutex<Option<Lease>>,
     _through: Option<Session>,
 }
 
@@ -66,17 +70,45 @@ impl Session {
             handle,
             fate,
             channels: Arc::new(Semaphore::new(CHANNELS)),
+            lease: Mutex::default(),
             _through: through,
         })))
     }
 
     /// Makes a second, separate connection to the same host: for bulk data, which would hold up
-    /// everything else on this one, or to prove that the host can still be reached.
+    /// everything else on this one, or to prove that the host can still be reached. It is of the same run.
     ///
     /// # Errors
     /// As [`Session::connect`].
     pub async fn reconnect(&self) -> Result<Self, Error> {
-        Self::connect(&self.0.target, &self.0.keyring).await
+        let fresh = Self::connect(&self.0.target, &self.0.keyring).await?;
+        fresh.set_lease(self.lease());
+        Ok(fresh)
+    }
+
+    /// Binds the session to a lock: what is run or started from now on needs it, and ends with it.
+    pub fn bind(&self, lease: Lease) {
+        self.set_lease(Some(lease));
+    }
+
+    /// Frees the session from its lock.
+    pub fn unbind(&self) {
+        self.set_lease(None);
+    }
+
+    fn set_lease(&self, lease: Option<Lease>) {
+        *self.0.lease.lock().unwrap_or_else(PoisonError::into_inner) = lease;
+    }
+
+    /// Returns the lock that the session is bound to.
+    pub(super) fn lease(&self) -> Option<Lease> {
+        self.0.lease.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the source of a program that is talked to, with what keeps it from outliving the lock.
+    pub(super) fn fenced(&self, source: &str) -> String {
+        self.lease()
+            .map_or_else(|| source.to_owned(), |lease| format!("{}{source}", lease.fence().program.source()))
     }
 
     /// Measures how far the host is.
@@ -128,15 +160,29 @@ impl Session {
     /// `PATH` with the `sbin` folders. `set -eu -o pipefail` is the script's own choice. A status
     /// other than 0 is not an error here: see [`Output::checked`].
     ///
+    /// Where the session is bound to a [`Lease`], the host runs it only while the lock is ours, and nobody
+    /// takes the lock before it has ended.
+    ///
     /// Dropping the future closes the channel: the script loses its output, but only sshd's host
     /// can tell whether it has ended.
     ///
     /// # Errors
     /// [`Error::SudoRefused`], [`Error::NoBash`] and [`Error::LoginRefused`] where the script was
     /// never started, [`Error::ConnectionLost`] where its end is not known, [`Error::Silent`] and
-    /// [`Error::TooMuch`] where the host passes the bounds of [`Bounds::work`].
+    /// [`Error::TooMuch`] where the host passes the bounds of [`Bounds::work`], [`Error::LockLost`].
     pub async fn run(&self, script: &Script, line: impl FnMut(&str) + Send) -> Result<Output, Error> {
-        self.run_within(Bounds::work(), script, line).await
+        let fence = self.lease().map(|lease| lease.fence().script.clone());
+        let fenced = fence.unwrap_or_default().line(script.source());
+        self.run_within(Bounds::work(), &fenced, line).await
+    }
+
+    /// As [`Session::run`], for a script that lasts: it ends when another run takes the lock.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub async fn watch(&self, script: &Script, line: impl FnMut(&str) + Send) -> Result<Output, Error> {
+        let fenced = Script::new().line(self.fenced(script.source()));
+        self.run_within(Bounds::work(), &fenced, line).await
     }
 
     /// As [`Session::run`], for a script that only looks: its answer comes within [`Target::answer`].
@@ -147,7 +193,7 @@ impl Session {
         self.run_within(Bounds::question(self.answer()), script, |_| ()).await
     }
 
-    /// As [`Session::run`], within other bounds.
+    /// As [`Session::run`], within other bounds, for a script that only looks: it needs no lock.
     ///
     /// # Errors
     /// As [`Session::run`].

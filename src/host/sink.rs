@@ -28,7 +28,7 @@ impl Sink {
         check: Check,
     ) -> Result<Self, Error> {
         let mut pipe = Pipe::open(session, preamble::SPAWN, Bounds::work()).await?;
-        let script = receive((to, mode, size), check);
+        let script = session.fenced(&receive((to, mode, size), check));
         pipe.writer().data_bytes(preamble::line(&script)).await.map_err(|_| session.lost())?;
         let (lines, said) = (Lines::default(), String::new());
         // The script says when it is ready: until then whatever goes wrong has nothing to do with data.

@@ -6,7 +6,7 @@ use crate::{
     bringup::Place,
     cluster::{Cluster, Method},
     command::{Script, quote},
-    engine::{self, Event, Fleet},
+    engine::{Event, Fleet},
     install::{
         Error, installer,
         upi::Approver,
@@ -74,8 +74,7 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
         .line(format_args!("{run} && {{ date -u +%FT%TZ > {0}.new; mv -f {0}.new {0}; }}", quote(&file)));
     let last = Mutex::new(String::new());
     let session = fleet.members()[0].session.clone();
-    let interruption = fleet.interruption();
-    let waiting = session.run(&script, |line| {
+    let waiting = session.watch(&script, |line| {
         let text = message(line);
         if !is_news(&text) {
             return;
@@ -108,7 +107,7 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
         output = waiting => output?,
         never = watching => match never {},
         never = approving => match never {},
-        () = interruption.cancelled() => return Err(engine::Error::Interrupted.into()),
+        error = fleet.interrupted() => return Err(error.into()),
     };
     let troubles = board.troubles();
     fleet.touch();

@@ -81,7 +81,7 @@ impl UnderWay {
         Self::of(stage, &["up", "--until", "balancer", inventory], text)
     }
 
-    fn of(stage: &Stage, arguments: &[&str], text: &str) -> Self {
+    pub fn of(stage: &Stage, arguments: &[&str], text: &str) -> Self {
         let mut child = stage.start(arguments);
         let lines = BufReader::new(child.stderr.take().unwrap());
         let mut this = Self { child, said: String::new(), lines };

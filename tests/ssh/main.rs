@@ -4,6 +4,7 @@
 mod bounds;
 mod connection;
 mod hostile;
+mod lock;
 mod login;
 mod many;
 mod script;

@@ -23,8 +23,8 @@ use tokio::{
 use virt::{connect::Connect, error::Error as Failure};
 
 use self::socket::Socket;
-use super::{Error, Session};
-use crate::resource::hypervisor::Call;
+use super::{Error, Lease, Session, lease::loss};
+use crate::{command::Script, resource::hypervisor::Call};
 
 /// libvirt on one host. Dropped, the way to it is cut.
 pub struct Hypervisor {
@@ -71,11 +71,19 @@ impl Hypervisor {
     /// Makes a call. Where what it asks for is so already, that is a success.
     ///
     /// # Errors
-    /// [`Error::Hypervisor`] where libvirt fails, [`Error::ConnectionLost`] where the host is gone.
+    /// [`Error::Hypervisor`] where libvirt fails, [`Error::ConnectionLost`] where the host is gone,
+    /// [`Error::LockLost`] where another run has taken over: the host has cut our way to libvirt then.
     pub async fn call(&self, call: &Call) -> Result<(), Error> {
+        let lease = self.session.lease();
+        lease.as_ref().map_or(Ok(()), Lease::check)?;
         let what = call::describe(call);
         let call = call.clone();
-        self.blocking(what, move |connect| call::make(connect, &call)).await
+        let made = self.blocking(what, move |connect| call::make(connect, &call)).await;
+        if made.is_err() && lease.is_some() && self.is_closed() {
+            // The host knows why the helper ended.
+            self.session.run(&Script::new(), |_| ()).await?;
+        }
+        made
     }
 
     /// Makes a blocking call on a thread of its own.
@@ -91,10 +99,13 @@ impl Hypervisor {
             drop(connect);
             outcome
         });
-        let Ok(outcome) = timeout(CALL, outcome).await else {
-            self.pump.abort();
-            return Err(silent(&self.session, &what, CALL));
+        let lease = self.session.lease();
+        let outcome = tokio::select! {
+            biased;
+            outcome = timeout(CALL, outcome) => outcome.map_err(|_| silent(&self.session, &what, CALL)),
+            error = loss(lease.as_ref()) => Err(error),
         };
+        let outcome = outcome.inspect_err(|_| self.pump.abort())?;
         match outcome {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(_)) if self.session.is_closed() => Err(self.session.lost()),

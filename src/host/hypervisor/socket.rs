@@ -100,7 +100,7 @@ impl Socket {
 /// Starts the helper. It finds the right daemon by itself, modular or not.
 async fn start(session: &Session) -> Result<Pipe, Error> {
     let pipe = Pipe::open(session, preamble::SPAWN, Bounds::stream()).await?;
-    let script = preamble::line("exec virt-ssh-helper qemu:///system");
+    let script = preamble::line(&session.fenced("exec virt-ssh-helper qemu:///system"));
     pipe.writer().data_bytes(script).await.map_err(|_| session.lost())?;
     Ok(pipe)
 }
