@@ -2,6 +2,7 @@
 
 mod completions;
 mod down;
+mod echo;
 mod failure;
 mod gather;
 mod global;
@@ -117,5 +118,6 @@ fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failur
     // No thread may still run when the process ends: the C libraries' exit handlers free what it
     // uses. But what hangs (a libvirt call to a host that is gone) must not keep the user for long.
     runtime.shutdown_timeout(Duration::from_secs(2));
+    echo::restore();
     outcome
 }

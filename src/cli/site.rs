@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     bringup::{self, Finding, Phase, Place},
     cli::{
+        echo,
         failure::Failure,
         global::{Global, ask},
     },
@@ -247,6 +248,7 @@ fn watch_interrupt() -> CancellationToken {
     tokio::spawn(async move {
         while tokio::signal::ctrl_c().await.is_ok() {
             if token.is_cancelled() {
+                echo::restore();
                 say("stopped at once; the same command carries on");
                 std::process::exit(130);
             }
@@ -271,6 +273,9 @@ impl Ask for Terminal {
 
     fn passphrase(&self, key: &Path) -> Option<Secret> {
         let prompt = format!("passphrase of {}: ", key.display());
-        rpassword::prompt_password(prompt).ok().filter(|text| !text.is_empty()).map(Secret::new)
+        echo::guarded(|| rpassword::prompt_password(prompt))
+            .ok()
+            .filter(|text| !text.is_empty())
+            .map(Secret::new)
     }
 }

@@ -5,6 +5,7 @@
 //! [`crate::host`] carries it out.
 
 mod answer;
+mod before;
 mod boolean;
 mod bridge;
 mod change;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Script, quote},
-    resource::{Change, Detail, Facts, Questions, Scope, answer},
+    resource::{Change, Detail, Facts, Questions, Scope, answer, before},
 };
 
 /// A kernel setting (sysctl) at runtime; what makes it last is a [`super::File`] in sysctl.d.
@@ -53,13 +53,7 @@ impl Setting {
         let path = quote(&path(&self.name));
         let script = match &self.before {
             None => Script::new(),
-            Some(folder) => {
-                let kept = quote(&format!("{folder}/{}", self.name.replace('/', ":")));
-                Script::new().line(format_args!(
-                    "[ -e {kept} ] || {{ install -d -m 755 {}; cat {path} > {kept}.ocp2-new; mv -f {kept}.ocp2-new {kept}; }}",
-                    quote(folder)
-                ))
-            }
+            Some(folder) => before::keep(folder, &self.name.replace('/', ":"), &format!("cat {path}")),
         };
         let set = format!("echo {} > {path}", quote(&self.value));
         // At boot nobody has asked whether the kernel has IPv6.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Detail, Facts, File, Questions, Scope, answer},
+    resource::{Change, Detail, Facts, File, Questions, Scope, answer, before},
 };
 
 /// A unit, enabled and running what is wanted.
@@ -174,11 +174,11 @@ impl Unit {
     /// Returns the source that keeps a foreign unit's present state, once and whole.
     fn keep(&self) -> Script {
         let Some(folder) = &self.before else { return Script::new() };
-        let (kept, name) = (quote(&format!("{folder}/{}", self.name)), quote(&self.name));
-        Script::new().line(format_args!(
-            "[ -e {kept} ] || {{ install -d -m 755 {}; {{ systemctl is-enabled {name} || true; systemctl is-active {name} || true; }} 2>/dev/null > {kept}.ocp2-new; mv -f {kept}.ocp2-new {kept}; }}",
-            quote(folder)
-        ))
+        let name = quote(&self.name);
+        let tell = format!(
+            "{{ systemctl is-enabled {name} || true; systemctl is-active {name} || true; }} 2>/dev/null"
+        );
+        before::keep(folder, &self.name, &tell)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod connection;
+mod echo;
 mod hostile;
 mod lock;
 mod login;
