@@ -1,6 +1,6 @@
 //! Carrying out the changes of one host.
 
-use std::{pin::pin, sync::Mutex, time::Duration};
+use std::{pin::pin, sync::Mutex};
 
 use futures_util::future::join_all;
 use tokio::time::timeout;
@@ -9,7 +9,7 @@ use crate::{
     command::{Command, Script},
     engine::{
         Error, Event, Sink,
-        guard::{self, Proof},
+        guard::{Guard, Probation, Proof, SILENCE},
         lock,
     },
     host::{self, Hypervisor, Session},
@@ -21,9 +21,6 @@ const STEP: &str = "@@step ";
 
 /// Of what a step prints, this much is kept for the error that may come, bytes.
 const MOST_OUTPUT: usize = 16 << 10;
-
-/// How long changes that could cut the way in may be silent before a fresh connection is tried.
-const SILENCE: Duration = Duration::from_secs(10);
 
 /// How many domains are seen to at once: a start takes a third of a second of a core's time, and far
 /// away as much of waiting.
@@ -122,29 +119,43 @@ impl Applier<'_> {
         if changes.is_empty() {
             return Ok(());
         }
-        let mut steps = pin!(self.shell(changes, first, of, guard::arm(self.cluster, changes)));
+        let probation = Probation::new(self.cluster, self.session);
+        let mut steps = pin!(self.shell(changes, first, of, probation.arm(changes)));
         // Steps that cut the way in never tell their end.
-        let early = timeout(SILENCE, &mut steps).await;
-        let proof = guard::prove(self.cluster, self.session, |error| {
-            let text = format!("{error}; the host undoes what was changed by itself");
-            (self.sink)(Event::Waiting { text });
-        })
-        .await;
-        let host = self.session.name().to_owned();
-        let undone = || changes.iter().filter(|change| change.undo.is_some()).map(title).collect();
-        match proof {
-            Proof::Undone { reason, output } => {
-                let reason = reason.map(Box::new);
-                Err(Error::Undone { host, undone: undone(), output, source: reason })
+        let mut told = timeout(SILENCE, &mut steps).await.ok();
+        loop {
+            let proof = probation.prove(|error| {
+                let text = format!("{error}; the host undoes what was changed by itself");
+                (self.sink)(Event::Waiting { text });
+            });
+            let host = self.session.name().to_owned();
+            let undone = || changes.iter().filter(|change| change.undo.is_some()).map(title).collect();
+            let lost = |reason: &str| {
+                let (host, reason) = (host.clone(), reason.to_owned());
+                Err(host::Error::ConnectionLost { host, reason }.into())
+            };
+            let again = match Box::pin(proof).await {
+                Proof::Undone { reason, output } => {
+                    let reason = reason.map(Box::new);
+                    return Err(Error::Undone { host, undone: undone(), output, source: reason });
+                }
+                Proof::Closed(source) => {
+                    return Err(Error::CutOff { host, changes: undone(), source: Box::new(source) });
+                }
+                Proof::Open => false,
+                Proof::NeverArmed => true,
+            };
+            match told {
+                Some(Ok(())) if again => return lost("the host has started anew since the changes"),
+                Some(outcome) => return outcome,
+                None => told = timeout(SILENCE, &mut steps).await.ok(),
             }
-            Proof::Closed(source) => Err(Error::CutOff { host, changes: undone(), source: Box::new(source) }),
-            Proof::Open => match early {
-                Ok(outcome) => outcome,
-                Err(_) => timeout(SILENCE, steps).await.unwrap_or_else(|_| {
-                    let reason = "it is silent, though a new one comes about".to_owned();
-                    Err(host::Error::ConnectionLost { host, reason }.into())
-                }),
-            },
+            match told {
+                None => return lost("it is silent, though a new one comes about"),
+                Some(outcome) if !again => return outcome,
+                // They had not begun when we asked.
+                Some(outcome) => told = Some(outcome),
+            }
         }
     }
 
@@ -211,7 +222,6 @@ pub(super) fn title(change: &Change) -> String {
 
 /// Returns source that removes what the lock leaves in /run.
 pub(super) fn traces(cluster: &str) -> Script {
-    let left = ["work", "programs", "mark", "undone", "undoing", "undoing.output"]
-        .map(|kind| lock::path(cluster, kind));
-    Script::new().line(Command::new("rm").arg("-f").args(left))
+    let left = ["work", "programs", "mark"].map(|kind| lock::path(cluster, kind));
+    Guard::of(cluster).forget().line(Command::new("rm").arg("-f").args(left))
 }

@@ -1,9 +1,6 @@
 //! All hosts of a cluster, with what was last seen on each.
 
-use std::{
-    hash::{BuildHasher, Hasher, RandomState},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use tokio::task::{AbortHandle, JoinHandle};
@@ -14,9 +11,10 @@ use crate::{
     engine::{
         Error, Event, HostPlan, Sink,
         apply::{Applier, title, traces},
-        guard::armed,
+        guard::Guard,
         lock::{self, Holder, Lock},
         plan::plan,
+        token::token,
     },
     host::{Hypervisor, Keyring, Session, Target},
     resource::{Change, Facts, Questions, Resource, Scope},
@@ -80,9 +78,9 @@ impl Fleet {
         let tasks: Vec<_> = hosts
             .into_iter()
             .map(|(target, mut questions)| {
-                questions
-                    .listings
-                    .extend([armed(cluster), lock::path(cluster, "lock")].map(|path| quote(&path)));
+                questions.listings.extend(
+                    [Guard::of(cluster).armed(), lock::path(cluster, "lock")].map(|path| quote(&path)),
+                );
                 questions.files.insert(lock::path(cluster, "mark"));
                 tokio::spawn(join(target, questions, keyring.clone(), Arc::clone(&sink)))
             })
@@ -173,7 +171,7 @@ impl Fleet {
             let (lock, marks) = Lock::take(&self.cluster, &holder(), sessions).await?;
             self.lock = Some(lock);
             let mark = lock::path(&self.cluster, "mark");
-            let half_way = [lock::path(&self.cluster, "lock"), armed(&self.cluster)];
+            let half_way = [lock::path(&self.cluster, "lock"), Guard::of(&self.cluster).armed()];
             let now = jiff::Timestamp::now().as_second();
             for (member, last) in self.members.iter_mut().zip(marks) {
                 let facts = &member.facts;
@@ -212,7 +210,7 @@ impl Fleet {
     pub async fn converge(&mut self, wanted: &[Vec<Resource>]) -> Result<usize, Error> {
         self.refresh().await?;
         // What an earlier run left on probation would be undone after this one said that all is well.
-        let armed = armed(&self.cluster);
+        let armed = Guard::of(&self.cluster).armed();
         let pending = self.members.iter().any(|member| member.facts.listing.contains_key(&armed));
         if !pending && self.plan(wanted)?.iter().all(|plan| plan.changes.is_empty()) {
             return Ok(0);
@@ -300,22 +298,12 @@ impl Member {
 
     /// Asks the host once.
     async fn look(&mut self, scope: Scope) -> Result<(), Error> {
-        let (host, mark) = (self.session.name(), mark());
+        let (host, mark) = (self.session.name(), format!("{}-", token()));
         let script = self.questions.marked(scope, &mark);
         let output = self.session.ask(&script).await?.checked(host, "the probe")?;
         let told = self.facts.renew(&output.text(), &mark);
         told.map_err(|source| Error::Facts { host: host.to_owned(), source })
     }
-}
-
-/// Returns what no user of a host can guess.
-fn mark() -> String {
-    format!("{}-", random())
-}
-
-fn random() -> String {
-    let random = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", random(), random())
 }
 
 /// Connects to one host and asks it its questions.
@@ -336,7 +324,7 @@ fn settle(outcomes: Vec<Result<(), Error>>) -> Result<(), Error> {
 /// Returns who takes the lock: its name is one line.
 fn holder() -> Holder {
     let name = format!("{} on {}", user(), workstation());
-    Holder { name: name.replace(char::is_control, " "), token: random() }
+    Holder { name: name.replace(char::is_control, " "), token: token() }
 }
 
 fn user() -> String {

@@ -11,6 +11,7 @@ mod fleet;
 mod guard;
 mod lock;
 mod plan;
+mod token;
 
 pub use error::Error;
 pub use event::{Event, Sink};

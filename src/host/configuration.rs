@@ -74,6 +74,8 @@ pub(super) enum Family {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A busy host far away takes its time.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// OpenSSH's server gives a login two minutes; what takes longer than this is no use for working with.
+const LOGIN_GRACE: Duration = Duration::from_secs(30);
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const KEEPALIVE_MAX: usize = 3;
 
@@ -129,6 +131,11 @@ impl Configuration {
             self.identities.insert(0, file.clone());
             self.explicit = true;
         }
+    }
+
+    /// Returns how long it may take until a command can be run: to connect, and to log in.
+    pub fn login_time(&self) -> Duration {
+        self.connect_timeout + LOGIN_GRACE.max(self.handshake_timeout)
     }
 
     /// Returns the name the host's key is recorded under.
@@ -286,6 +293,7 @@ mod tests {
         assert!(configuration.global_known_hosts.is_empty() && configuration.agent.is_none());
         assert_eq!(configuration.strict, Strict::Accept);
         assert_eq!(configuration.connect_timeout, Duration::from_secs(7));
+        assert_eq!(configuration.login_time(), Duration::from_secs(37));
         assert_eq!(configuration.keepalive, KEEPALIVE);
         assert_eq!(configuration.key_name(), "[real.foo]:2222");
         assert_eq!(configuration.warnings, ["`bindinterface eth9` in the SSH configuration is not honoured"]);

@@ -92,6 +92,8 @@ pub(super) struct Connected {
     pub handle: Handle<Client>,
     pub fate: Fate,
     pub user: String,
+    /// How long a login may take, all hops together.
+    pub login_time: Duration,
     /// The session the connection runs through: it must live as long.
     pub through: Option<Session>,
 }
@@ -175,7 +177,11 @@ async fn attempt(
     };
     let user = configuration.user.clone();
     match authentication::log_in(&mut handle, &user, identities, keyring).await {
-        Login::Done => Ok(Attempt::Done(Connected { handle, fate, user, through })),
+        Login::Done => {
+            let hops = through.as_ref().map_or(Duration::ZERO, Session::login_time);
+            let login_time = hops + configuration.login_time();
+            Ok(Attempt::Done(Connected { handle, fate, user, login_time, through }))
+        }
         Login::Locked(path, text) => Ok(Attempt::Unlock(path, text)),
         Login::Failed(tried) => Err(Error::AuthenticationFailed {
             host: target.name.clone(),

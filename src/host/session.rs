@@ -32,6 +32,7 @@ struct Inner {
     target: Target,
     keyring: Keyring,
     user: String,
+    login_time: Duration,
     handle: Handle<Client>,
     fate: Fate,
     channels: Arc<Semaphore>,
@@ -61,12 +62,13 @@ impl Session {
     }
 
     pub(super) async fn connect_at(target: &Target, keyring: &Keyring, depth: usize) -> Result<Self, Error> {
-        let Connected { handle, fate, user, through } =
+        let Connected { handle, fate, user, login_time, through } =
             Box::pin(connection::connect(target, keyring, depth)).await?;
         Ok(Self(Arc::new(Inner {
             target: target.clone(),
             keyring: keyring.clone(),
             user,
+            login_time,
             handle,
             fate,
             channels: Arc::new(Semaphore::new(CHANNELS)),
@@ -134,6 +136,12 @@ impl Session {
     #[must_use]
     pub fn user(&self) -> &str {
         &self.0.user
+    }
+
+    /// Returns how long another login may take before it counts as none, as the SSH configuration has it.
+    #[must_use]
+    pub fn login_time(&self) -> Duration {
+        self.0.login_time
     }
 
     /// Returns how long the host may take to answer.

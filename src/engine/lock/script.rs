@@ -3,7 +3,7 @@
 use crate::{
     command::{Script, quote},
     engine::{
-        guard,
+        guard::Guard,
         lock::{Holder, path},
     },
     host::{Fence, REFUSAL, REFUSED},
@@ -21,12 +21,12 @@ const STEP_SECONDS: u32 = 20;
 
 /// Returns the source of the process that holds the lock on a host.
 ///
-/// It confirms what such a run left on probation (see [`guard`]).
+/// It confirms what such a run left on probation (see [`Guard`]).
 /// The file is removed at the end; whoever locked a removed file sees that the
 /// name leads elsewhere now, and tries again.
 pub(super) fn holding(cluster: &str, holder: &Holder) -> Script {
     let (lock, work) = (quote(&path(cluster, "lock")), quote(&path(cluster, "work")));
-    let (armed, mark) = (quote(&guard::armed(cluster)), quote(&path(cluster, "mark")));
+    let (guard, mark) = (Guard::of(cluster), quote(&path(cluster, "mark")));
     Script::new()
         .line("while :; do")
         .line(format_args!("  exec 9>>{lock}"))
@@ -46,8 +46,8 @@ pub(super) fn holding(cluster: &str, holder: &Holder) -> Script {
         ))
         .line(dismissal(cluster).source().trim_end())
         // That we are here proves that the host lets us in.
-        .line(format_args!("if [ -e {armed} ]; then"))
-        .line(guard::disarm(cluster).source().trim_end())
+        .line(format_args!("if [ -e {} ]; then", quote(&guard.armed())))
+        .line(guard.call_off().source().trim_end())
         .line("fi")
         .line(format_args!("trap 'rm -f {lock}' EXIT"))
         // With nobody at work: who begins after this finds the new token.
