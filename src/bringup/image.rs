@@ -43,8 +43,15 @@ impl ImageRecord {
     /// Reads what a host remembers; `None` where the image itself is not there in full.
     #[must_use]
     pub fn read(cluster: &Cluster, facts: &Facts) -> Option<Self> {
-        let record: Self = serde_json::from_str(facts.text(&Place::of(cluster).image())?).ok()?;
+        let record = Self::parse(facts.text(&Place::of(cluster).image())?)?;
         (facts.listing.get(&image_path(cluster)) == Some(&record.size)).then_some(record)
+    }
+
+    /// Reads a record. A host has written it, and what it says goes to the others: digests are digests.
+    fn parse(text: &str) -> Option<Self> {
+        let record: Self = serde_json::from_str(text).ok()?;
+        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_digest(&record.sha256) && is_digest(&record.inputs)).then_some(record)
     }
 
     /// Returns what a host is to remember.
@@ -56,7 +63,7 @@ impl ImageRecord {
 
     /// Tells whether nothing in it expires before the VMs have booted.
     fn is_fresh(&self, now: i64) -> bool {
-        self.ignited.is_none_or(|ignited| now - ignited < FRESH_SECONDS)
+        self.ignited.is_none_or(|ignited| now.saturating_sub(ignited) < FRESH_SECONDS)
     }
 }
 
@@ -66,7 +73,7 @@ pub fn image_step(cluster: &Cluster, inputs: &str, hosts: &[&Facts]) -> ImageSte
     let begun = |facts: &&Facts| facts.text(&Place::of(cluster).begun()).map(str::to_owned);
     let lacking = lacking(cluster, hosts);
     if let Some(begun) = hosts.iter().find_map(begun) {
-        let booted = serde_json::from_str::<ImageRecord>(&begun).ok();
+        let booted = ImageRecord::parse(&begun);
         // A host that joins later still has to get the image the nodes of the others booted from,
         // whatever the inventory says by now.
         // Of hosts whose VMs run from their disks, none needs it any more.

@@ -14,7 +14,7 @@ const RESERVE_MIB: u64 = 1024;
 /// The installer's own validation compares nodes with the service and allows
 /// four minutes; etcd complains at one second between masters. VMs take their
 /// first time from their host.
-const SKEW_SECONDS: i64 = 30;
+const SKEW_SECONDS: u64 = 30;
 
 /// The first systemd that starts a failed one-shot again (`Restart=on-failure`), as the overlay's at boot is.
 const SYSTEMD: u32 = 244;
@@ -65,12 +65,12 @@ pub fn preflight(cluster: &Cluster, host: usize, facts: &Facts, asked: i64) -> V
             "load or install the kernel's modules bridge and vxlan (on Debian: the linux-image, not -cloud, package)",
         );
     }
-    let skew = system.now - asked;
-    if skew.abs() > SKEW_SECONDS {
+    let skew = system.now.saturating_sub(asked);
+    if skew.unsigned_abs() > SKEW_SECONDS {
         find(
             format!(
                 "the clock is {} s {} the workstation's",
-                skew.abs(),
+                skew.unsigned_abs(),
                 if skew > 0 { "ahead of" } else { "behind" }
             ),
             "let chrony or systemd-timesyncd run on the host (or set this workstation's clock)",

@@ -149,5 +149,10 @@ impl Session {
 pub(super) fn parse(text: &str) -> Option<(u64, Option<String>)> {
     let mut words = text.split_whitespace();
     let size = words.next()?.parse().ok()?;
-    Some((size, words.next().filter(|hash| hash.len() == 64).map(str::to_owned)))
+    Some((size, words.next().filter(|word| is_sha256(word)).map(str::to_owned)))
+}
+
+/// Tells whether a word that a host printed is SHA-256 in lower-case hexadecimal.
+pub(super) fn is_sha256(word: &str) -> bool {
+    word.len() == 64 && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

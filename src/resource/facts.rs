@@ -92,19 +92,19 @@ impl Facts {
         renewal(&answer, unknown, "links").take(&mut self.links, link::read);
         renewal(&answer, unknown, "routes").take(&mut self.routes, link::read_routes);
         renewal(&answer, unknown, "fdb").take(&mut self.fdb, fdb::read);
-        renewal(&answer, unknown, "system").take(&mut self.system, sure(system::read));
-        renewal(&answer, unknown, "sockets").take(&mut self.sockets, sure(socket::read));
-        renewal(&answer, unknown, "settings").take(&mut self.settings, sure(setting::read));
-        renewal(&answer, unknown, "booleans").take(&mut self.booleans, sure(boolean::read));
-        renewal(&answer, unknown, "labels").take(&mut self.labels, sure(label::read));
-        renewal(&answer, unknown, "files").take(&mut self.files, file::read);
-        renewal(&answer, unknown, "listing").take(&mut self.listing, sure(file::read_listing));
-        renewal(&answer, unknown, "folders").take(&mut self.folders, sure(folder::read));
-        renewal(&answer, unknown, "units").take(&mut self.units, sure(unit::read));
-        renewal(&answer, unknown, "packages").take(&mut self.packages, sure(package::read));
+        renewal(&answer, unknown, "system").of_few_lines().take(&mut self.system, sure(system::read));
+        renewal(&answer, unknown, "sockets").of_few_lines().take(&mut self.sockets, sure(socket::read));
+        renewal(&answer, unknown, "settings").of_few_lines().take(&mut self.settings, sure(setting::read));
+        renewal(&answer, unknown, "booleans").of_few_lines().take(&mut self.booleans, sure(boolean::read));
+        renewal(&answer, unknown, "labels").of_few_lines().take(&mut self.labels, sure(label::read));
+        renewal(&answer, unknown, "files").of_few_lines().take(&mut self.files, file::read);
+        renewal(&answer, unknown, "listing").of_few_lines().take(&mut self.listing, sure(file::read_listing));
+        renewal(&answer, unknown, "folders").of_few_lines().take(&mut self.folders, sure(folder::read));
+        renewal(&answer, unknown, "units").of_few_lines().take(&mut self.units, sure(unit::read));
+        renewal(&answer, unknown, "packages").of_few_lines().take(&mut self.packages, sure(package::read));
         renewal(&answer, unknown, "nft").take(&mut self.nft_tables, sure(nft_table::read));
         renewal(&answer, unknown, "firewalls").take(&mut self.firewalls, sure(firewall::read));
-        renewal(&answer, unknown, "iptables").take(&mut self.iptables, sure(iptables::read));
+        renewal(&answer, unknown, "iptables").of_few_lines().take(&mut self.iptables, sure(iptables::read));
         renewal(&answer, unknown, "ruleset").take(&mut self.filters, ruleset::read);
         renewal(&answer, unknown, "entries").take(&mut self.entries, sure(entries::read));
         renewal(&answer, unknown, "libvirt")
@@ -141,7 +141,19 @@ fn renewal<'a, 'u>(
     Renewal { name, part: answer.part(name), reason: answer.reason(name), unknown }
 }
 
+/// Most lines of a part: each becomes several times its length.
+const MOST_LINES: usize = 1 << 16;
+
 impl Renewal<'_, '_> {
+    /// Refuses a part of which each line is a thing, where there are too many of them.
+    fn of_few_lines(mut self) -> Self {
+        let too_many = self.part.is_some_and(|part| part.lines().nth(MOST_LINES).is_some());
+        if too_many {
+            self.reason.get_or_insert_with(|| format!("it has more than {MOST_LINES} lines"));
+        }
+        self
+    }
+
     /// Reads the part, where it was asked for.
     fn take<T, E: ToString>(self, fact: &mut T, read: impl FnOnce(&str) -> Result<T, E>) {
         let Some(part) = self.part else { return };

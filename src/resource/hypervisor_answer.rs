@@ -9,6 +9,12 @@ use crate::resource::hypervisor::{DomainSeen, DomainState, PoolSeen, Seen, Volum
 /// What `virsh` says where a domain or a volume has gone since it was listed.
 const GONE: &str = "not found";
 
+/// Most parts that are read; a host with a thousand VMs has some four thousand.
+const MOST: usize = 1 << 16;
+
+/// Kinds of parts that are lists.
+const LISTS: [&str; 5] = ["domain", "autostart", "pool", "active", "pool-autostart"];
+
 /// One part of what was told: its kind, its names, its lines.
 struct Part<'a> {
     kind: &'a str,
@@ -40,9 +46,13 @@ pub(super) fn read(section: &str, mark: &str) -> Result<Option<Seen>, String> {
     if !whole("told") {
         return Err("what virsh told is cut off".to_owned());
     }
+    if told.parts.len() > MOST {
+        return Err(format!("virsh told of more than {MOST} things"));
+    }
     let mut seen = Seen::default();
+    let running = told.running();
     for (index, part) in told.parts.iter().enumerate() {
-        told.part(index, part, &mut seen)?;
+        told.part(index, part, &running, &mut seen)?;
     }
     // The lists come in an order of libvirt's own.
     seen.pools.sort_by(|a, b| a.name.cmp(&b.name));
@@ -64,7 +74,9 @@ impl<'a> Told<'a> {
                 let (kind, of) = head.split_once(' ').unwrap_or((head, ""));
                 told.parts.push(Part { kind: kind.trim_end_matches(':'), of, text: String::new() });
             } else if let Some(part) = told.parts.last_mut() {
-                told.sets.entry(part.kind).or_default().insert(line.trim());
+                if LISTS.contains(&part.kind) {
+                    told.sets.entry(part.kind).or_default().insert(line.trim());
+                }
                 part.text += line;
                 part.text.push('\n');
             }
@@ -77,15 +89,19 @@ impl<'a> Told<'a> {
     }
 
     /// Takes over one part.
-    fn part(&self, index: usize, part: &Part<'_>, seen: &mut Seen) -> Result<(), String> {
+    fn part(
+        &self,
+        index: usize,
+        part: &Part<'_>,
+        running: &BTreeSet<String>,
+        seen: &mut Seen,
+    ) -> Result<(), String> {
         let failed = failure(&part.text);
         let unreadable = |what: &str| Err(format!("the description of {what} cannot be read"));
         match (part.kind, failed) {
-            ("domain" | "autostart" | "pool" | "active" | "pool-autostart", Some(said)) => {
-                Err(format!("virsh could not list: {said}"))
-            }
+            (list, Some(said)) if LISTS.contains(&list) => Err(format!("virsh could not list: {said}")),
             // A pool that does not run lists no volumes.
-            ("volume", Some(said)) if self.runs(part.of) => {
+            ("volume", Some(said)) if running.contains(part.of) => {
                 Err(format!("virsh could not list pool {}: {said}", part.of))
             }
             ("state", None) => {
@@ -140,11 +156,10 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// Tells whether the pool of that name runs.
-    fn runs(&self, name: &str) -> bool {
-        let pools = self.parts.iter().filter(|part| part.kind == "pool-xml");
-        let of_name = |part: &&Part<'_>| text_at(&part.text, &["pool", "name"]).as_deref() == Some(name);
-        pools.filter(of_name).any(|part| self.has("active", part.of))
+    /// Returns the names of the pools that run.
+    fn running(&self) -> BTreeSet<String> {
+        let pools = self.parts.iter().filter(|part| part.kind == "pool-xml" && self.has("active", part.of));
+        pools.filter_map(|part| text_at(&part.text, &["pool", "name"])).collect()
     }
 }
 

@@ -1,9 +1,12 @@
 //! Network links and their addresses, as `ip -j -d address` and `ip -j route` tell them.
 
-use std::net::IpAddr;
+use std::{fmt, marker::PhantomData, net::IpAddr};
 
 use ipnet::IpNet;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer as _,
+    de::{self, DeserializeOwned, SeqAccess, Visitor},
+};
 use serde_json::Value;
 
 use crate::{
@@ -108,9 +111,44 @@ pub(super) fn read(section: &str) -> Result<Vec<LinkSeen>, serde_json::Error> {
 /// Reads a JSON list, and leaves out each element that is not in the form expected.
 ///
 /// A host has links, routes and entries of kinds never met before; none of them fails the probe.
+///
+/// JSON takes more memory than its text: elements are looked at one by one, and a list has an end.
 pub(super) fn each<T: DeserializeOwned>(section: &str) -> Result<Vec<T>, serde_json::Error> {
-    let elements: Vec<Value> = serde_json::from_str(section)?;
-    Ok(elements.into_iter().filter_map(|element| serde_json::from_value(element).ok()).collect())
+    if section.len() > LONGEST {
+        return Err(de::Error::custom(format_args!("it has more than {LONGEST} bytes")));
+    }
+    let mut reader = serde_json::Deserializer::from_str(section);
+    let all = reader.deserialize_seq(Each(PhantomData))?;
+    reader.end()?;
+    Ok(all)
+}
+
+/// Longest JSON that is read, bytes: a link has some 1500.
+const LONGEST: usize = 4 << 20;
+
+/// Most elements of a list.
+const MOST: usize = 1 << 16;
+
+/// Reads a list, see [`each`].
+struct Each<T>(PhantomData<T>);
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for Each<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
+        let mut all = Vec::new();
+        while let Some(element) = elements.next_element::<Value>()? {
+            all.extend(T::deserialize(element).ok());
+            if all.len() > MOST {
+                return Err(de::Error::custom(format_args!("there are more than {MOST} of them")));
+            }
+        }
+        Ok(all)
+    }
 }
 
 /// Reads `ip -j route show default`.

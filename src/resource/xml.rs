@@ -57,7 +57,9 @@ impl Element {
     }
 
     fn open(start: &BytesStart<'_>) -> Option<Self> {
-        let attributes = start.attributes().map(|attribute| {
+        // Whether a name is there twice would be asked of all before it; the first one counts.
+        let mut attributes = start.attributes();
+        let attributes = attributes.with_checks(false).map(|attribute| {
             let attribute = attribute.ok()?;
             Some((attribute.key.0.to_owned(), attribute.value.to_string()))
         });

@@ -39,7 +39,7 @@ impl Plain {
                 format!("{} {}: {changes}", style.good("✓"), phase)
             }
             Event::Transfer { host, what, done, total } => {
-                let percent = total.filter(|t| *t > 0).map_or(0, |total| done * 100 / total);
+                let percent = total.map_or(0, |total| percent(done, total));
                 let text = format!("  {host}: {what} {percent} %");
                 if !self.due(&format!("{host}{what}"), &text) {
                     return;
@@ -88,5 +88,20 @@ impl Plain {
         }
         said.insert(kind.to_owned(), (now, text.to_owned()));
         true
+    }
+}
+
+/// Returns how much of `total` is done; hosts tell both.
+fn percent(done: u64, total: u64) -> u128 {
+    (u128::from(done) * 100).checked_div(u128::from(total)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn any_two_numbers_are_a_percentage() {
+        assert_eq!((percent(1, 3), percent(5, 0), percent(u64::MAX, u64::MAX)), (33, 0, 100));
     }
 }

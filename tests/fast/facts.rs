@@ -1,6 +1,9 @@
 //! A probe's answer, whole or damaged, and words on their way to a shell.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use ocp2::{
     command::{Command, Script, quote},
@@ -146,6 +149,57 @@ fn what_is_not_ours_never_fails_the_probe() {
     assert_eq!(gre.addresses, ["10.7.0.1/24".parse().unwrap()]);
     // Another's tunnel is still seen as one.
     assert_eq!((far.settings.id, far.settings.port, far.settings.local), (Some(9), Some(4789), None));
+}
+
+/// Reads a part that a host has made as large as it likes, within the time that reading takes.
+fn read_soon(part: &str, text: &str) -> Facts {
+    let begin = Instant::now();
+    let facts = Facts::read(&format!("@@{part}\n{text}\n@@end\n")).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(20), "{part} took {:?}", begin.elapsed());
+    facts
+}
+
+#[test]
+fn more_things_than_a_host_has_are_not_read() {
+    let many = 70_000;
+    let links = format!("[{}]", vec![r#"{"ifname":"a"}"#; many].join(","));
+    let repeated = |line: &str| format!("{line}\n").repeat(many);
+    let listed = "=status: 0\n=domain:\n=autostart:\n=pool:\n=active:\n=pool-autostart:\n=listed:\n";
+    for (part, text) in [
+        ("links", links.clone()),
+        ("routes", links.replace("ifname", "dev")),
+        ("fdb", links.replace("ifname", "mac")),
+        ("links", format!(r#"[{{"addr_info":[{}]}}]"#, vec!["0"; 3 << 20].join(","))),
+        ("sockets", repeated("tcp LISTEN 0 128 *:22 *:*")),
+        ("settings", repeated("a=1")),
+        ("listing", repeated("1 /a")),
+        ("units", repeated("Id=a")),
+        ("files", repeated("stat 644 root:root /a")),
+        ("iptables", repeated("-A INPUT")),
+        ("libvirt", format!("{listed}{}=told:", repeated("=x:"))),
+    ] {
+        let facts = read_soon(part, &text);
+        assert_eq!(facts.unknown.keys().copied().collect::<Vec<_>>(), [part]);
+    }
+    assert_eq!(read_soon("settings", &repeated("a=1")[..240_000]).settings["a"], "1");
+}
+
+#[test]
+fn what_a_host_repeats_does_not_cost_its_square() {
+    // Each element of libvirt's XML with as many attributes as it likes.
+    let many: String = (0..300_000).map(|number| format!(" a{number}='1'")).collect();
+    let xml = format!("<domain{many}><name>a</name></domain>");
+    let listed = "=status: 0\n=domain:\n=autostart:\n=pool:\n=active:\n=pool-autostart:\n";
+    let domain = format!("{listed}=listed:\n=state u:\nrunning\n=xml:\n{xml}\n=live:\n{xml}\n=told:");
+    let begin = Instant::now();
+    let domains = read_soon("libvirt", &domain).hypervisor.unwrap().domains;
+    assert_eq!((domains[0].cluster(), domains[0].waits_for_power_off()), (None, false));
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    // Volumes that cannot be listed, of pools of which each might be theirs.
+    let volumes = "=volume x:\nerror: no\n".repeat(30_000);
+    let pools = "=pool-xml u:\n<pool><name>a</name></pool>\n".repeat(30_000);
+    let told = format!("{}{volumes}=listed:\n{pools}=told:", listed.replace("=active:\n", "=active:\nu\n"));
+    assert_eq!(read_soon("libvirt", &told).hypervisor.unwrap().pools.len(), 30_000);
 }
 
 proptest! {

@@ -228,8 +228,9 @@ fn masters_take_work_only_where_there_are_no_workers() {
 
 /// Hosts that have the image, the ignition made so long ago, and are marked as begun or not.
 fn step(cluster: &Cluster, hours: i64, begun: bool, forget: &[String]) -> ImageStep {
+    let inputs = "22".repeat(32);
     let record =
-        ImageRecord { sha256: "11".into(), size: 1000, inputs: "now".into(), ignited: Some(1_000_000) };
+        ImageRecord { sha256: "11".repeat(32), size: 1000, inputs: inputs.clone(), ignited: Some(1_000_000) };
     let record = serde_json::to_string(&record).unwrap();
     let host = |host: usize| {
         let mut facts = Facts::default();
@@ -244,7 +245,7 @@ fn step(cluster: &Cluster, hours: i64, begun: bool, forget: &[String]) -> ImageS
         facts
     };
     let hosts = [host(0), host(1)];
-    image_step(cluster, "now", &hosts.iter().collect::<Vec<_>>())
+    image_step(cluster, &inputs, &hosts.iter().collect::<Vec<_>>())
 }
 
 #[test]

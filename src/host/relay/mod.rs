@@ -10,10 +10,14 @@
 
 mod row;
 mod running;
+mod said;
 
 use std::net::Ipv4Addr;
 
 use tokio::io::AsyncRead;
+
+#[cfg(fuzzing)]
+pub(in crate::host) use self::said::{Said, is_base64};
 
 use self::row::Row;
 use super::{

@@ -8,6 +8,7 @@ use tokio::time::interval;
 use super::{
     Origin, Parcel, Stop,
     running::{Has, Running, end, start},
+    said::Said,
 };
 use crate::host::{Digest, Error};
 
@@ -202,11 +203,9 @@ impl Place<'_> {
         progress: &impl Fn(usize, u64),
     ) -> Result<(), Error> {
         let running = &mut self.running;
-        let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
-        match words[..] {
-            ["at", bytes] => progress(self.at, bytes.parse().unwrap_or(0)),
-            ["arrived", size, ref sha256 @ ..] => {
-                let size = size.parse().unwrap_or(0);
+        match Said::read(line, parcel.size) {
+            Said::At(bytes) => progress(self.at, bytes),
+            Said::Arrived(size, sha256) => {
                 if size < parcel.size {
                     // A leg that was cut in a clean way leaves a good beginning.
                     return Err(cut(
@@ -216,17 +215,17 @@ impl Place<'_> {
                         format!("it ended after {size} of {} bytes", parcel.size),
                     ));
                 }
-                self.arrived = Some((size, sha256.first().map(|&sha256| sha256.to_owned())));
+                self.arrived = Some((size, sha256));
             }
-            ["failed", "take"] => {
+            Said::CutOff => {
                 let error = running.failed("").await;
                 let Error::CommandFailed { stderr, .. } = &error else { return Err(error) };
                 let reason = stderr.trim().lines().last().unwrap_or("it ended").to_owned();
                 return Err(cut(running, parcel, giver, reason));
             }
-            ["failed", _] => return Err(running.failed(&format!("writing {}", parcel.path)).await),
-            [] => return Err(running.failed(&format!("relaying {}", parcel.path)).await),
-            _ => {}
+            Said::Failed => return Err(running.failed(&format!("writing {}", parcel.path)).await),
+            Said::Ended => return Err(running.failed(&format!("relaying {}", parcel.path)).await),
+            Said::Other => {}
         }
         Ok(())
     }

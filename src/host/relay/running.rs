@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Origin, Parcel, Stop};
+use super::{Origin, Parcel, Stop, said::is_base64};
 use crate::{
     command::{Command, Script, quote},
     host::{
@@ -88,7 +88,15 @@ pub(super) async fn start<'a>(
             Some(("has", "all")) => running.has = Has::All,
             Some(("has", bytes)) => running.has = Has::Some(bytes.parse().unwrap_or(0)),
             None if line == "holes" => running.holes = true,
-            Some(("certificate", text)) => text.clone_into(&mut running.certificate),
+            Some(("certificate", text)) if is_base64(text) => text.clone_into(&mut running.certificate),
+            Some(("certificate", _)) => {
+                return Err(Error::CommandFailed {
+                    host: stop.session.name().to_owned(),
+                    what: format!("preparing to relay {}", parcel.path),
+                    status: 0,
+                    stderr: "what it shows as its certificate is none".to_owned(),
+                });
+            }
             _ => {}
         }
     }
@@ -140,11 +148,12 @@ impl Running<'_> {
             Role::Target => "target",
         };
         format!(
-            "file={} part={} mode={} size={} sha256={sha256} address={} port={} role={role}\n{HASH}\n{FOLLOW}\n{reach}\n{STOP}",
+            "file={} part={} mode={} size={} sha256={} address={} port={} role={role}\n{HASH}\n{FOLLOW}\n{reach}\n{STOP}",
             quote(parcel.path),
             quote(&self.part(parcel)),
             quote(parcel.mode),
             parcel.size,
+            quote(sha256),
             self.stop.address,
             parcel.port,
         )

@@ -2,7 +2,7 @@
 
 use ocp2::{
     bringup::{ImageRecord, ImageStep, Phase, Place, frozen_inputs, image_path, image_step},
-    resource::{Action, Detail, Facts, Resource},
+    resource::{Action, Detail, Facts, Resource, sha256},
 };
 
 use super::{cluster, file};
@@ -28,9 +28,9 @@ fn step(images: &[Image]) -> ImageStep {
     let place = Place::of(&cluster);
     let record = |inputs: &str| {
         serde_json::to_string(&ImageRecord {
-            sha256: "11".into(),
+            sha256: "11".repeat(32),
             size: 1000,
-            inputs: inputs.into(),
+            inputs: sha256(inputs.as_bytes()),
             ignited: None,
         })
         .unwrap()
@@ -47,7 +47,7 @@ fn step(images: &[Image]) -> ImageStep {
         facts
     };
     let hosts: Vec<Facts> = images.iter().map(facts).collect();
-    image_step(&cluster, "now", &hosts.iter().collect::<Vec<_>>())
+    image_step(&cluster, &sha256(b"now"), &hosts.iter().collect::<Vec<_>>())
 }
 
 #[test]
@@ -64,6 +64,33 @@ fn the_boot_image_is_made_copied_or_left() {
     assert_eq!(step(&[has("now"), Image { size: Some(999), ..has("now") }]), ImageStep::Copy(vec![1]));
     // The first host is another one now; the image on the second does not help it.
     assert_eq!(step(&[none, has("now")]), ImageStep::Make);
+}
+
+#[test]
+fn a_record_that_holds_no_digests_is_none() {
+    let cluster = cluster();
+    let place = Place::of(&cluster);
+    let digest = "11".repeat(32);
+    let step = |sha256: &str, inputs: &str| {
+        let record = ImageRecord { sha256: sha256.into(), size: 1000, inputs: inputs.into(), ignited: None };
+        let mut facts = Facts::default();
+        facts.files.insert(place.image(), file(&record.text()));
+        // Told that it has begun, what is to be copied is what the record says.
+        facts.files.insert(place.begun(), file(&record.text()));
+        facts.listing.insert(image_path(&cluster), 1000);
+        (
+            ImageRecord::read(&cluster, &facts).is_some(),
+            image_step(&cluster, "x", &[&facts, &Facts::default()]),
+        )
+    };
+    assert_eq!(step(&digest, &digest), (true, ImageStep::Copy(vec![1])));
+    // What the first host has written goes to the others, in a script and in the name of a file.
+    for wrong in
+        ["", "x; touch /tmp/owned #", "../../../etc/a", "aaaaaaaaaaaé", &"é".repeat(32), &digest[1..]]
+    {
+        assert_eq!(step(wrong, &digest), (false, ImageStep::Frozen), "{wrong}");
+        assert_eq!(step(&digest, wrong), (false, ImageStep::Frozen), "{wrong}");
+    }
 }
 
 #[test]
@@ -85,9 +112,9 @@ fn a_host_whose_vms_need_the_boot_image_no_more_does_not_get_it_again() {
     let cluster = cluster();
     let place = Place::of(&cluster);
     let record = serde_json::to_string(&ImageRecord {
-        sha256: "11".into(),
+        sha256: "11".repeat(32),
         size: 1000,
-        inputs: "now".into(),
+        inputs: sha256(b"now"),
         ignited: None,
     });
     let record = record.unwrap();
@@ -96,9 +123,9 @@ fn a_host_whose_vms_need_the_boot_image_no_more_does_not_get_it_again() {
     first.files.insert(place.begun(), file(&record));
     first.listing.insert(image_path(&cluster), 1000);
     let mut second = Facts::default();
-    assert_eq!(image_step(&cluster, "now", &[&first, &second]), ImageStep::Copy(vec![1]));
+    assert_eq!(image_step(&cluster, &sha256(b"now"), &[&first, &second]), ImageStep::Copy(vec![1]));
     second.files.insert(place.ejected(), file(""));
-    assert_eq!(image_step(&cluster, "now", &[&first, &second]), ImageStep::Done);
+    assert_eq!(image_step(&cluster, &sha256(b"now"), &[&first, &second]), ImageStep::Done);
 }
 
 #[test]
@@ -124,7 +151,7 @@ fn an_unreadable_mark_is_a_mark() {
     let cluster = cluster();
     let mut facts = Facts::default();
     facts.files.insert(Place::of(&cluster).begun(), file(""));
-    assert_eq!(image_step(&cluster, "now", &[&facts]), ImageStep::Frozen);
+    assert_eq!(image_step(&cluster, &sha256(b"now"), &[&facts]), ImageStep::Frozen);
 }
 
 #[test]

@@ -52,6 +52,14 @@ fn a_fit_host_passes_preflight() {
 }
 
 #[test]
+fn no_clock_is_so_far_off_that_it_seems_right() {
+    for now in [i64::MIN, i64::MIN + 1_000_000, i64::MAX] {
+        let found = found(|facts| facts.system.now = now);
+        assert!(found.len() == 1 && found[0].starts_with("the clock is "), "{now}: {found:?}");
+    }
+}
+
+#[test]
 fn preflight_says_what_keeps_a_host_out() {
     type Spoil<'a> = &'a dyn Fn(&mut Facts);
     let kvm = Place::of(&cluster()).var("kvm");
