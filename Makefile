@@ -27,11 +27,14 @@ demo: setup release
 test: setup check
 	$(CARGO) test --locked
 	$(CARGO) test --locked --no-run --test lab
-	$(SUDO) env "PATH=$$PATH" OCP2_KILLS=$$OCP2_KILLS bash tests/lab.sh $(CARGO)
+	$(SUDO) env "PATH=$$PATH" bash tests/lab.sh $(CARGO)
 
-# As `test`, and a run is killed at 30 different moments.
-test-full: export OCP2_KILLS = 30
-test-full: test
+# What takes long and breaks rarely, a part at a time, each within 45 minutes: `make test-full PART=kills`
+# or `PART=fuzz`; tests/full.sh has a function for each.
+test-full:
+	@bash tests/full.sh known "$(PART)"
+	@$(MAKE) --no-print-directory setup toolchain
+	@bash tests/full.sh run "$(PART)" $(CARGO)
 
 # What others take for the same work on the same hosts, and what many hosts take.
 bench: setup release
@@ -40,6 +43,7 @@ bench: setup release
 # Format and lints.
 check: toolchain
 	$(CARGO) fmt --all -- --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml -- --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --test lab -- -D warnings
 

@@ -173,7 +173,7 @@ fn arguments(target: &Target) -> Vec<String> {
 }
 
 /// Reads what `ssh -G` printed: one `key value` a line, keys in lower case.
-fn parse(text: &str) -> Result<Configuration, String> {
+pub(super) fn parse(text: &str) -> Result<Configuration, String> {
     let all = |key: &str| -> Vec<&str> {
         text.lines()
             .filter_map(|line| line.split_once(' '))

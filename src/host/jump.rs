@@ -27,7 +27,7 @@ pub(super) async fn jump(
 }
 
 /// Reads `[USER@]HOST[:PORT]`, `[USER@][V6]:PORT` or `ssh://…`.
-fn hop(name: &str, text: &str) -> Option<Target> {
+pub(super) fn hop(name: &str, text: &str) -> Option<Target> {
     let text = text.strip_prefix("ssh://").unwrap_or(text).trim_end_matches('/');
     let (user, place) = match text.rsplit_once('@') {
         Some((user, place)) => (Some(user.to_owned()), place),

@@ -46,27 +46,31 @@ pub(super) struct KnownHosts {
 impl KnownHosts {
     /// Collects what `files` have for `name`, and for the host without its port.
     pub fn read(files: &[PathBuf], name: &str) -> Self {
-        let portless = name.strip_prefix('[').and_then(|rest| rest.split_once("]:")).map(|(host, _)| host);
         let mut this = Self::default();
         for file in files {
             // A file that is not there or not readable has no keys, as in OpenSSH.
             let Ok(text) = fs::read(file) else { continue };
-            let text = String::from_utf8_lossy(&text);
-            for (line, entry) in entries(&text) {
-                let exact = matches(entry.names, name);
-                if !exact && !portless.is_some_and(|host| matches(entry.names, host)) {
-                    continue;
-                }
-                let Some(key) = entry.key() else { continue };
-                let recorded = Recorded { file: file.clone(), line, revoked: entry.revoked, key };
-                match () {
-                    () if entry.authority => this.authorities.push(recorded.key),
-                    () if exact => this.exact.push(recorded),
-                    () => this.portless.push(recorded),
-                }
-            }
+            this.take(file, &String::from_utf8_lossy(&text), name);
         }
         this
+    }
+
+    /// Takes in what the text of one file has for `name`, and for the host without its port.
+    pub fn take(&mut self, file: &Path, text: &str, name: &str) {
+        let portless = name.strip_prefix('[').and_then(|rest| rest.split_once("]:")).map(|(host, _)| host);
+        for (line, entry) in entries(text) {
+            let exact = matches(entry.names, name);
+            if !exact && !portless.is_some_and(|host| matches(entry.names, host)) {
+                continue;
+            }
+            let Some(key) = entry.key() else { continue };
+            let recorded = Recorded { file: file.to_owned(), line, revoked: entry.revoked, key };
+            match () {
+                () if entry.authority => self.authorities.push(recorded.key),
+                () if exact => self.exact.push(recorded),
+                () => self.portless.push(recorded),
+            }
+        }
     }
 
     /// Judges a key that is not revoked.

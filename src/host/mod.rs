@@ -18,6 +18,9 @@ mod configuration;
 mod connection;
 mod dial;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hypervisor;
 mod identity;
 mod jump;

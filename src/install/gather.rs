@@ -200,7 +200,7 @@ fn collecting(cluster: &Cluster, is_first: bool) -> Script {
 }
 
 /// Cuts the output into files; of what is no UTF-8, the rest is kept.
-fn files(output: &[u8]) -> Vec<(String, Cow<'_, str>)> {
+pub(super) fn files(output: &[u8]) -> Vec<(String, Cow<'_, str>)> {
     let mut files = Vec::new();
     let mut rest = output;
     while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {

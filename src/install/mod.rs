@@ -12,6 +12,9 @@ mod download;
 mod encoded;
 mod error;
 mod first_host;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gather;
 mod image;
 mod inputs;

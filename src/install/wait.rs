@@ -129,7 +129,7 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
 }
 
 /// Returns the message of one of the installer's log lines.
-fn message(line: &str) -> String {
+pub(super) fn message(line: &str) -> String {
     let Some((_, quoted)) = line.split_once(" msg=") else { return line.trim().to_owned() };
     serde_json::from_str(quoted.trim()).unwrap_or_else(|_| quoted.trim().to_owned())
 }

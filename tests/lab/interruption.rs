@@ -13,7 +13,7 @@ use crate::{
     stage::{Run, Stage, eventually, stage},
 };
 
-/// Returns at how many moments of a run it is killed: a few, or as many as `OCP2_KILLS` says (`make test-full`: 30).
+/// Returns at how many moments of a run it is killed: a few, or as many as `OCP2_KILLS` says (`make test-full PART=kills`: 30).
 fn kills() -> u32 {
     std::env::var("OCP2_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6)
 }

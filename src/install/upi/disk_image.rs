@@ -20,8 +20,8 @@ use crate::{
 /// The release's disk image for QEMU, as `openshift-install coreos print-stream-json` tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Disk {
-    location: String,
+pub(super) struct Disk {
+    pub location: String,
     sha256: String,
     uncompressed_sha256: Option<String>,
 }
@@ -64,7 +64,7 @@ struct Format {
 }
 
 impl Disk {
-    fn read(stream: &str) -> Result<Self, String> {
+    pub fn read(stream: &str) -> Result<Self, String> {
         let stream: Stream = serde_json::from_str(stream).map_err(|error| error.to_string())?;
         Ok(stream.architectures.x86_64.artifacts.qemu.formats.qcow2.disk)
     }

@@ -16,6 +16,12 @@ use crate::{
 pub(super) use approver::Approver;
 pub(super) use ignition::distribute;
 
+/// Reads a release's stream of images; returns where the disk image is.
+#[cfg(fuzzing)]
+pub(super) fn image_of_stream(text: &str) -> Option<String> {
+    Some(disk_image::Disk::read(text).ok()?.location)
+}
+
 /// Makes everything the VMs begin with on the first host: the disk image, then the ignition, whose age counts.
 pub(super) async fn make(
     fleet: &mut Fleet,
