@@ -64,6 +64,18 @@ pub fn quote(word: &str) -> String {
     shlex::try_quote(&clean).map_or_else(|_| String::from("''"), std::borrow::Cow::into_owned)
 }
 
+/// Returns source that gives the file `new` the name `path`: its content is on the disk before, its name after.
+///
+/// Otherwise a host that loses its power may have, for half a minute, a file of the right name and
+/// length with nothing in it.
+#[must_use]
+pub fn into_place(new: &str, path: &str) -> String {
+    let folder =
+        path.rsplit_once('/').map_or(".", |(folder, _)| if folder.is_empty() { "/" } else { folder });
+    let (new, path, folder) = (quote(new), quote(path), quote(folder));
+    format!("sync -- {new}; mv -f -T -- {new} {path}; sync -- {folder}")
+}
+
 /// Bash source for one host; it travels on stdin and may hold secrets, so it does not print.
 #[derive(Clone, Default)]
 pub struct Script(String);

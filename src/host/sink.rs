@@ -96,9 +96,8 @@ impl Sink {
 ///
 /// What is hashed is what has been written. Nothing of an upload that was killed stays, over however many
 /// connections it went. A fresh file, for `conv=sparse` leaves what is under its
-/// holes. Blocks of 1 MiB took three times as long as those of 64 KiB, what a pipe holds. It is not
-/// waited for until all is on the disk, which takes as long again: a host that loses its power before
-/// has a file that is too short, or none.
+/// holes. Blocks of 1 MiB took three times as long as those of 64 KiB, what a pipe holds. That all
+/// is on the disk is waited for once, before the file gets its name ([`super::upload::Upload::keep`]).
 fn receive((to, mode, size): (&str, &str, u64), check: Check) -> String {
     let part = quote(&part(to));
     let (mode, marks) = (quote(mode), lanes::quoted_marks(to));

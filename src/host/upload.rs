@@ -11,7 +11,7 @@ use super::{
     lanes::{self, Lanes},
     sink::Sink,
 };
-use crate::command::{Command, Script};
+use crate::command::{Command, Script, into_place};
 
 /// What is read and sent at once.
 const BLOCK: usize = 256 << 10;
@@ -91,7 +91,7 @@ impl<'a> Upload<'a> {
     /// Gives the file its name.
     pub async fn keep(self) -> Result<(), Error> {
         let (part, to) = (part(self.to), self.to);
-        let mut rename = Script::new().line(Command::new("mv").args(["-f", "-T", "--", &part, to]));
+        let mut rename = Script::new().line("set -eu").line(into_place(&part, to));
         if matches!(self.way, Way::Several(_)) {
             rename = rename.line(Command::new("rm").args(["-f", "--"]).args(lanes::marks(to)));
         }

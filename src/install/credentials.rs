@@ -50,7 +50,7 @@ pub(super) fn private_folder(folder: &Path) -> Result<(), Error> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(local)
 }
 
-/// Writes a file that only its owner can read, whole or not at all.
+/// Writes a file that only its owner can read, whole or not at all, and on the disk for good.
 ///
 /// # Errors
 /// Returns an error where the workstation refuses it.
@@ -64,5 +64,7 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Error> {
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(local)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(local)?;
-    std::fs::rename(new, path).map_err(local)
+    std::fs::rename(new, path).map_err(local)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(local)
 }

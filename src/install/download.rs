@@ -15,6 +15,10 @@ const TRUSTED: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/
 /// where openssl makes 1.5.
 pub(super) const SUM: &str = r#"sum() { openssl dgst -sha256 -r "$1" | cut -c1-64; }"#;
 
+/// `settle NEW PATH` gives a file its name as [`crate::command::into_place`] does.
+pub(super) const SETTLE: &str =
+    r#"settle() { sync -- "$1"; mv -f -T -- "$1" "$2"; sync -- "$(dirname -- "$2")"; }"#;
+
 /// `fetch` calls curl. It is told of the proxy, whose URL may hold a password, on stdin: what a
 /// user's own `.curlrc` says does not count.
 const FETCH: &str = r#"
@@ -55,7 +59,7 @@ verified() {
     echo "the checksum of $1 is wrong: what arrived has SHA-256 $is, not $3; $2 is deleted"
     exit 1
   fi
-  mv -f "$2.part" "$2"
+  settle "$2.part" "$2"
 }
 "#;
 
@@ -68,6 +72,7 @@ pub(super) fn functions(cluster: &Cluster, place: &Place, url: &str) -> Script {
         .line("}")
         .line(FETCH.trim())
         .line(SUM)
+        .line(SETTLE)
         .line(DOWNLOAD.trim())
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     bringup::{ImageRecord, ImageStep, Place, frozen_inputs, image_path, image_step, release},
     cluster::{Cluster, Method},
-    command::{Command, Script, quote},
+    command::{Command, Script, into_place, quote},
     engine::{Event, Fleet},
     host::{Digest, Uploaded},
     install::{
@@ -166,6 +166,7 @@ fn as_shown(place: &Place, inputs: &Inputs) -> Vec<Change> {
 fn creating(cluster: &Cluster, place: &Place, install_config: &Secret, agent_config: &str) -> Script {
     let (assets, pool) = (installer::assets(place), cluster.machines.pool.display().to_string());
     let iso = image_path(cluster);
+    let new = format!("{iso}.new");
     let write = |path: &str| Command::new("install").args(["-m", "600", "/dev/stdin", path]);
     let variables = installer::variables(place);
     let mut script = Script::new()
@@ -180,7 +181,9 @@ fn creating(cluster: &Cluster, place: &Place, install_config: &Secret, agent_con
     script
         .line(installer::running(place, &["agent", "create", "image", "--dir", &assets]))
         .line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&pool)))
-        .line(format_args!("mv -f {}/agent.x86_64.iso {}; chmod 600 {1}", quote(&assets), quote(&iso)))
+        // The pool may be another file system.
+        .line(format_args!("mv -f {}/agent.x86_64.iso {}; chmod 600 {1}", quote(&assets), quote(&new)))
+        .line(into_place(&new, &iso))
 }
 
 fn downloading(cluster: &Cluster, place: &Place, url: &str) -> Script {
@@ -191,12 +194,13 @@ fn downloading(cluster: &Cluster, place: &Place, url: &str) -> Script {
             "download {0} {iso} || {{ echo {0}' cannot be downloaded'; exit 1; }}",
             quote(url)
         ))
-        .line(format_args!("mv -f {iso}.part {iso}"))
+        .line(format_args!("settle {iso}.part {iso}"))
 }
 
 /// Returns the source that writes down what the image is.
 fn recording(cluster: &Cluster, place: &Place, inputs: &str) -> Script {
-    let (iso, record) = (quote(&image_path(cluster)), quote(&place.image()));
+    let (iso, record) = (quote(&image_path(cluster)), place.image());
+    let new = format!("{record}.new");
     let ignited = if cluster.is_upi() {
         // Its age is that of the certificates in it.
         let made = format!("{}/bootstrap.ign", installer::assets(place));
@@ -208,10 +212,11 @@ fn recording(cluster: &Cluster, place: &Place, inputs: &str) -> Script {
         .line(SUM)
         .line(format_args!("sha256=$(sum {iso}); size=$(stat -c %s {iso})"))
         .line(format_args!(
-            "printf '{{\"sha256\":\"%s\",\"size\":%s,\"inputs\":\"%s\"%s}}\\n' \"$sha256\" \"$size\" {} \"{ignited}\" > {record}.new",
-            quote(inputs)
+            "printf '{{\"sha256\":\"%s\",\"size\":%s,\"inputs\":\"%s\"%s}}\\n' \"$sha256\" \"$size\" {} \"{ignited}\" > {}",
+            quote(inputs),
+            quote(&new)
         ))
-        .line(format_args!("mv -f {record}.new {record}"))
+        .line(into_place(&new, &record))
 }
 
 async fn copy(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use tokio::{fs::File, io::AsyncReadExt as _};
 use crate::{
     bringup::{Place, ReleaseRecord},
     cluster::{Cluster, ImageDigestSource},
-    command::{Command, Script, quote},
+    command::{Command, Script, into_place, quote},
     engine::{Event, Fleet},
     host::{self, Digest},
     install::{
@@ -195,7 +195,8 @@ fn mirror_set(sources: &[ImageDigestSource]) -> String {
 
 /// Returns source that asks the installer which release it is of, and writes it down.
 fn finish(cluster: &Cluster, place: &Place) -> Script {
-    let (asked, record) = (&cluster.version, quote(&place.release()));
+    let (asked, record) = (&cluster.version, place.release());
+    let new = format!("{record}.new");
     let fits = match cluster.channel() {
         // `stable-4.18` has any 4.18.
         Some(channel) => format!("{}.*", channel.rsplit('-').next().unwrap_or_default()),
@@ -209,8 +210,11 @@ fn finish(cluster: &Cluster, place: &Place) -> Script {
         .line(format_args!("case $version in {fits}) ;; *)"))
         .line(format_args!("echo 'cluster.version is {asked}, but this openshift-install is of '\"$version\"; exit 1 ;;"))
         .line("esac")
-        .line(format_args!("printf '%s%s%s\\n' {} \"$version\" {} >{record}.new", quote(before), quote(after)))
-        .line(format_args!("chmod 644 {record}.new; mv -f {record}.new {record}"))
+        .line(format_args!("printf '%s%s%s\\n' {} \"$version\" {} >{}", quote(before), quote(after), quote(&new)))
+        .line(format_args!("chmod 644 {}", quote(&new)))
+        // The programs themselves, before what says that they are there.
+        .line("sync -- * .")
+        .line(into_place(&new, &record))
         .line("printf '%s\\n' \"$key\" >from")
 }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use crate::{
     bringup::Place,
     cluster::{Cluster, Method},
-    command::{Script, quote},
+    command::{Script, into_place, quote},
     engine::{Event, Fleet},
     install::{
         Error, installer,
@@ -57,6 +57,7 @@ impl Milestone {
 pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) -> Result<bool, Error> {
     let place = Place::of(cluster);
     let file = milestone.file(&place);
+    let new = format!("{file}.new");
     if milestone.is_reached(cluster, &fleet.members()[0].facts) {
         return Ok(false);
     }
@@ -68,10 +69,11 @@ pub async fn wait(fleet: &mut Fleet, cluster: &Cluster, milestone: Milestone) ->
     };
     let arguments = [wait, &[milestone.target(), "--dir", &assets]].concat();
     let run = installer::waiting(&place, &arguments);
-    let script = Script::new()
-        .line("exec 2>&1")
-        .line(installer::stopping(&place))
-        .line(format_args!("{run} && {{ date -u +%FT%TZ > {0}.new; mv -f {0}.new {0}; }}", quote(&file)));
+    let script = Script::new().line("exec 2>&1").line(installer::stopping(&place)).line(format_args!(
+        "{run} && {{ date -u +%FT%TZ > {}; {}; }}",
+        quote(&new),
+        into_place(&new, &file)
+    ));
     let last = Mutex::new(String::new());
     let session = fleet.members()[0].session.clone();
     let waiting = session.watch(&script, |line| {

@@ -1,6 +1,6 @@
 //! What was there before ocp2 changed it, kept so that `down` can put it back.
 
-use crate::command::{Script, quote};
+use crate::command::{Script, into_place, quote};
 
 /// Returns source that keeps what `tell` prints as `folder`/`name`, once and whole.
 ///
@@ -8,7 +8,8 @@ use crate::command::{Script, quote};
 /// the same moment: who comes after another one takes over what that one has kept, for what it would find
 /// itself is the other's doing.
 pub(super) fn keep(folder: &str, name: &str, tell: &str) -> Script {
-    let kept = quote(&format!("{folder}/{name}"));
+    let path = format!("{folder}/{name}");
+    let (kept, new) = (quote(&path), format!("{path}.ocp2-new"));
     let (cluster, kind) = folder.split_once("/before/").unwrap_or((folder, ""));
     let root = cluster.rsplit_once('/').map_or("/", |(root, _)| root);
     let (root, theirs) = (quote(root), quote(&format!("before/{kind}/{name}")));
@@ -18,9 +19,10 @@ pub(super) fn keep(folder: &str, name: &str, tell: &str) -> Script {
         .line(format_args!("  ( exec 5<{root}; flock 5"))
         .line(format_args!("    for other in {root}/*/{theirs}; do [ ! -e \"$other\" ] || break; done"))
         .line(format_args!(
-            "    if [ -e \"$other\" ]; then cat \"$other\"; else {tell}; fi > {kept}.ocp2-new"
+            "    if [ -e \"$other\" ]; then cat \"$other\"; else {tell}; fi > {}",
+            quote(&new)
         ))
-        .line(format_args!("    mv -f {kept}.ocp2-new {kept} )"))
+        .line(format_args!("    {} )", into_place(&new, &path)))
         .line("fi")
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    command::{Command, Script, quote},
+    command::{Command, Script, into_place, quote},
     resource::{Change, Detail, Facts, Questions, answer},
 };
 
@@ -27,11 +27,14 @@ impl Boolean {
         if facts.booleans.get(&self.name) != Some(&false) {
             return Vec::new();
         }
-        let kept = quote(&format!("{}/{}", self.before, self.name));
+        let kept_path = format!("{}/{}", self.before, self.name);
+        let (kept, new) = (quote(&kept_path), format!("{kept_path}.ocp2-new"));
         let script = Script::new()
             .line(format_args!("install -d -m 755 {}", quote(&self.before)))
             .line(format_args!(
-                "[ -e {kept} ] || {{ echo off > {kept}.ocp2-new; mv -f {kept}.ocp2-new {kept}; }}"
+                "[ -e {kept} ] || {{ echo off > {}; {}; }}",
+                quote(&new),
+                into_place(&new, &kept_path),
             ))
             .line(Command::new("setsebool").args(["-P", &self.name, "on"]));
         let details = Detail::field("value", Some("off"), "on").into_iter().collect();

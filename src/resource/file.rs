@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    command::{Command, Script, quote},
+    command::{Command, Script, into_place, quote},
     resource::{Change, Detail, Facts, Questions, Scope, answer},
     secret::Secret,
 };
@@ -155,7 +155,7 @@ impl File {
             let check = check.clone().arg(&new);
             script = script.line(format_args!("{check} || {{ rm -f {}; exit 1; }}", quote(&new)));
         }
-        let script = script.line(Command::new("mv").args(["-f", &new, &self.path]));
+        let script = script.line(into_place(&new, &self.path));
         self.then.iter().fold(script, Script::line)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    command::{Command, Script, quote},
+    command::{Command, Script, into_place, quote},
     resource::{Change, Detail, Facts, Questions},
 };
 
@@ -32,12 +32,15 @@ impl Label {
         let seen = Some(seen.as_str()).filter(|seen| !seen.is_empty());
         let Some(difference) = Detail::field("type", seen, TYPE) else { return Vec::new() };
         let (record, path, rule) = (quote(&self.record), quote(&self.path), self.rule());
+        let new = format!("{}.ocp2-new", self.record);
         let folder = self.record.rsplit_once('/').map_or("/", |(folder, _)| folder);
         let script = Script::new()
             .line(format_args!("[ -d {0} ] || install -d -m 755 {0}", quote(folder)))
             .line(format_args!(
-                "[ -e {record} ] || {{ printf '%s\\n' {} {path} > {record}.ocp2-new; mv -f {record}.ocp2-new {record}; }}",
-                quote(&rule)
+                "[ -e {record} ] || {{ printf '%s\\n' {} {path} > {}; {}; }}",
+                quote(&rule),
+                quote(&new),
+                into_place(&new, &self.record)
             ))
             .line(Command::new("semanage").args(["fcontext", "-a", "-t", TYPE, &rule]))
             .line(format_args!("[ -d {path} ] || install -d -m 711 {path}"))

@@ -86,13 +86,14 @@ impl Package {
         Script::new()
             .line(self.manager.begin())
             .line(format_args!("install -d -m 755 {}; record={}", quote(folder), quote(&self.record)))
-            .line("[ -e \"$record.were\" ] || { list > \"$record.new\"; mv -f \"$record.new\" \"$record.were\"; }")
+            .line("[ -e \"$record.were\" ] || { list > \"$record.new\"; sync -- \"$record.new\"; mv -f \"$record.new\" \"$record.were\"; }")
             .line(format_args!(
                 "[ -e \"$record.quiet\" ] || {{ for u in {units}; do systemctl cat \"$u\" >/dev/null 2>&1 || echo \"$u\"; done > \"$record.new\"; \
-                 mv -f \"$record.new\" \"$record.quiet\"; }}"
+                 sync -- \"$record.new\"; mv -f \"$record.new\" \"$record.quiet\"; sync -- {}; }}",
+                quote(folder)
             ))
             .line("quiet=$(cat \"$record.quiet\"); for u in $quiet; do systemctl mask --runtime --quiet \"$u\"; done")
-            .line("ended() { for u in $quiet; do systemctl unmask --runtime --quiet \"$u\"; done; list | comm -13 \"$record.were\" - >> \"$record\"; rm -f \"$record.were\"; }")
+            .line("ended() { for u in $quiet; do systemctl unmask --runtime --quiet \"$u\"; done; list | comm -13 \"$record.were\" - >> \"$record\"; sync -- \"$record\"; rm -f \"$record.were\"; }")
             .line("trap ended EXIT")
             .line(self.manager.carry_on())
             .line(install)

@@ -1,7 +1,7 @@
 //! A VM's disk.
 
 use crate::{
-    command::{Command, Script, quote},
+    command::{Command, Script, into_place, quote},
     resource::{Change, Detail, Facts, Questions, hypervisor::Call},
 };
 
@@ -82,7 +82,7 @@ impl Volume {
             .line(format_args!("umask 077; rm -f {}", quote(&new)))
             .line(Command::new("qemu-img").args(["convert", "-O", "raw", "-S", "4k", image, &new]))
             .line(Command::new("qemu-img").args(["resize", "-q", "-f", "raw", &new]).arg(self.capacity))
-            .line(Command::new("mv").args(["-f", &new, &self.path]));
+            .line(into_place(&new, &self.path));
         let name = image.rsplit('/').next().unwrap_or(image);
         let summary = format!("create {} from {name}", gib(self.capacity));
         vec![

@@ -12,6 +12,7 @@ mod balancer;
 mod changes;
 mod cli;
 mod dnf;
+mod durable;
 mod facts;
 mod filters;
 mod inventories;

@@ -27,6 +27,20 @@ impl Sshd {
 
     /// Starts a server with more lines in its configuration.
     pub fn with(lines: &str) -> Self {
+        Self::run_by(&[], lines)
+    }
+
+    /// Starts a server of which `trace`, in its folder, tells what its programs force to the disk and rename.
+    pub fn traced() -> Self {
+        let calls = "trace=fsync,fdatasync,rename,renameat,renameat2";
+        // The server stays our child, and strace ends with it.
+        Self::run_by(
+            &["strace", "-D", "-f", "-qq", "-y", "-e", calls, "-e", "signal=none", "-o", "@DIR@/trace"],
+            "",
+        )
+    }
+
+    fn run_by(program: &[&str], lines: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("ocp2-sshd-").tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for kind in ["ed25519", "rsa", "ecdsa"] {
@@ -55,7 +69,11 @@ impl Sshd {
             .replace("@DIR@", &here.to_string()),
         )
         .unwrap();
-        let child = Command::new("/usr/sbin/sshd")
+        let here = here.to_string();
+        let mut words: Vec<String> = program.iter().map(|word| word.replace("@DIR@", &here)).collect();
+        words.push("/usr/sbin/sshd".to_owned());
+        let child = Command::new(&words[0])
+            .args(&words[1..])
             .arg("-D")
             .arg("-f")
             .arg(path("sshd_config"))
@@ -63,7 +81,7 @@ impl Sshd {
             .arg(path("log"))
             .stdin(Stdio::null())
             .spawn()
-            .expect("openssh-server is needed for this test");
+            .expect("openssh-server and strace are needed for this test");
         let this = Self { folder, port, child };
         this.wait();
         this

@@ -48,6 +48,20 @@ async fn a_file_arrives_with_its_holes() {
     assert!(!fs::exists(format!("{to}.part")).unwrap());
 }
 
+#[tokio::test]
+async fn a_file_is_on_the_disk_before_it_has_its_name() {
+    let sshd = Sshd::traced();
+    let session = connect(&sshd.target()).await.unwrap();
+    let to = sshd.path("image").display().to_string();
+    let image = image();
+    session.upload(&image[..], image.len() as u64, &to, "0600", |_| ()).await.unwrap();
+    let trace = fs::read_to_string(sshd.path("trace")).unwrap();
+    let at = |call: &str| trace.find(call).unwrap_or_else(|| panic!("there is no {call} in\n{trace}"));
+    let (forced, named) = (at(&format!("sync(3<{to}.part>)")), at(&format!("\"{to}\"")));
+    let folder = at(&format!("sync(3<{}>)", sshd.folder.path().display()));
+    assert!(forced < named && named < folder, "{trace}");
+}
+
 /// A file that cuts the connection when half of it is read.
 struct Cutting<'a>(Cursor<Vec<u8>>, Option<&'a Sshd>);
 

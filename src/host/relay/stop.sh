@@ -149,9 +149,10 @@ get() {
     return "$status"
 }
 
-# keep: gives the file its name.
+# keep: gives the file its name, once it is on the disk.
 keep() {
-    if chmod -- "$mode" "$part" 2>&7 && mv -f -T -- "$part" "$file" 2>&7; then
+    if chmod -- "$mode" "$part" 2>&7 && sync -- "$part" 2>&7 && mv -f -T -- "$part" "$file" 2>&7 &&
+        sync -- "${file%/*}" 2>&7; then
         echo kept
     else
         fail write

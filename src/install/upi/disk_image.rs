@@ -5,12 +5,12 @@ use serde::Deserialize;
 use crate::{
     bringup::{Place, image_path},
     cluster::{Cluster, OsImage},
-    command::{Script, quote},
+    command::{Script, into_place, quote},
     engine::Fleet,
     host::Session,
     install::{
         Error,
-        download::{SUM, functions},
+        download::{SETTLE, SUM, functions},
         first_host::{apply_on, upload},
         installer,
     },
@@ -174,11 +174,12 @@ fn right(sums: &[&str]) -> String {
 /// Returns the source that verifies the file, unpacks it and gives it its name.
 fn unpacking(cluster: &Cluster, location: &str, disk: &Disk, sums: &[&str]) -> Script {
     let (image, origin) = (image_path(cluster), origin(cluster));
-    let new = format!("{image}.new");
+    let (new, from) = (format!("{image}.new"), format!("{origin}.new"));
     Script::new()
         .line("umask 077")
         .line(format_args!("part={} new={} image={}", quote(&part(cluster)), quote(&new), quote(&image)))
         .line(SUM)
+        .line(SETTLE)
         .line(right(sums))
         .line(format_args!(
             "right \"$part\" || {{ rm -f \"$part\"; echo {}; exit 1; }}",
@@ -187,7 +188,9 @@ fn unpacking(cluster: &Cluster, location: &str, disk: &Disk, sums: &[&str]) -> S
         .line("rm -f \"$new\"")
         .line("if [ \"$(head -c 2 \"$part\" | od -An -tx1)\" = ' 1f 8b' ]; then gzip -dc < \"$part\" > \"$new\"; else mv \"$part\" \"$new\"; fi")
         .line("qemu-img info -f qcow2 \"$new\" >/dev/null")
-        .line(format_args!("mv -f \"$new\" \"$image\"; rm -f \"$part\"; printf %s {} > {}", quote(&provenance(disk, sums)), quote(&origin)))
+        .line("settle \"$new\" \"$image\"; rm -f \"$part\"")
+        .line(format_args!("printf %s {} > {}", quote(&provenance(disk, sums)), quote(&from)))
+        .line(into_place(&from, &origin))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use crate::{
     bringup::{self, Place, ignition_file, ignition_path, installer_inputs},
     cluster::{Cluster, Node},
-    command::{Command, Script, quote},
+    command::{Command, Script, into_place, quote},
     engine::Fleet,
     host::Session,
     install::{Error, first_host::make_folder, installer},
@@ -80,7 +80,7 @@ async fn write(to: &Session, path: &str, content: &Secret) -> Result<(), Error> 
         .line("set -eu -o pipefail; umask 077")
         .line(format_args!("rm -f {}", quote(&new)))
         .feed(content, &Command::new("install").args(["-m", "600", "/dev/stdin", &new]))
-        .line(Command::new("mv").args(["-f", &new, path]));
+        .line(into_place(&new, path));
     to.run(&script, |_| {}).await?.checked(to.name(), &format!("writing {path}"))?;
     Ok(())
 }
