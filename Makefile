@@ -10,7 +10,7 @@ INVENTORY := inventories/lab.yaml
 PACKAGES := build-essential cmake pkg-config libvirt-dev ca-certificates curl \
   mmdebstrap systemd-container iproute2 nftables openssh-client openssh-server \
   dnsmasq-base haproxy libvirt-clients libxml2-utils python3 python3-venv python3-yaml procps sudo \
-  util-linux strace
+  util-linux strace gpg gpg-agent gpgv
 
 .PHONY: demo test test-full bench check lab-up lab-down setup release toolchain
 

@@ -9,6 +9,10 @@ pub struct Install {
     pub method: Method,
     /// Root of the release mirror, `…/pub/openshift-v4`.
     pub mirror: String,
+    /// What proves the mirror's checksum files.
+    pub mirror_key: MirrorKey,
+    /// Hosts may download by plain HTTP.
+    pub allow_http: bool,
     /// `openshift-install` on the workstation, in place of the mirror's.
     pub installer: Option<String>,
     /// `oc` on the workstation, which takes the installer out of a release image.
@@ -25,6 +29,15 @@ pub struct Install {
     pub trust_bundle: Option<String>,
     /// `additionalTrustBundlePolicy` of install-config; `None`: the installer's default.
     pub trust_bundle_policy: Option<TrustBundlePolicy>,
+}
+
+/// The keys that a mirror's checksum files are signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorKey {
+    /// The keys, binary, as `gpgv` reads them.
+    pub keyring: Vec<u8>,
+    /// A checksum file without a signature is refused, and not only told of.
+    pub required: bool,
 }
 
 /// The cluster's proxy; its URLs may carry a password.

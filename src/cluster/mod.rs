@@ -20,7 +20,7 @@ mod underlay;
 pub use assume::{Assumed, assume, unseen};
 pub use decided::{Decided, DecidedHost};
 pub use identity::uuid;
-pub use installation::{ImageDigestSource, Install, Method, OsImage, Proxy};
+pub use installation::{ImageDigestSource, Install, Method, MirrorKey, OsImage, Proxy};
 pub use model::*;
 pub use mtu::overhead;
 pub use resolve::{Resolved, resolve, resolve_around};

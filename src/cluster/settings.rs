@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use super::{
-    Addressing, Capabilities, ImageDigestSource, Install, Machines, Method, Network, OsImage, Proxy,
-    VxlanSettings,
+    Addressing, Capabilities, ImageDigestSource, Install, Machines, Method, MirrorKey, Network, OsImage,
+    Proxy, VxlanSettings,
 };
 use crate::{
-    inventory::{self, InstallSettings, Inventory, Loaded, Located, ProxySettings, VirtType, os_image},
+    inventory::{
+        self, InstallSettings, Inventory, Loaded, Located, PUBLIC_MIRROR, ProxySettings, RELEASE_KEY,
+        VirtType, os_image,
+    },
     secret::Secret,
 };
 
@@ -55,6 +58,8 @@ pub(super) fn install(loaded: &Loaded) -> Install {
     Install {
         method: method(settings),
         mirror: settings.mirror.trim_end_matches('/').to_owned(),
+        mirror_key: mirror_key(loaded),
+        allow_http: settings.allow_http,
         installer: path(settings.installer.as_ref()),
         oc: path(settings.oc.as_ref()),
         release_image: settings.release.as_ref().map(|release| release.value.clone()),
@@ -75,6 +80,15 @@ pub(super) fn install(loaded: &Loaded) -> Install {
 
 fn path(field: Option<&Located<PathBuf>>) -> Option<String> {
     field.map(|field| field.display().to_string())
+}
+
+/// Returns the keys of the mirror: a mirror of one's own has Red Hat's signatures too, where somebody copied them.
+fn mirror_key(loaded: &Loaded) -> MirrorKey {
+    let own = loaded.mirror_key.as_deref();
+    let public = loaded.inventory.install.mirror.trim_end_matches('/') == PUBLIC_MIRROR;
+    // What is no key was refused with the inventory; by a keyring without keys nothing is right.
+    let keyring = inventory::keyring(own.unwrap_or(RELEASE_KEY)).unwrap_or_default();
+    MirrorKey { keyring, required: own.is_some() || public }
 }
 
 fn method(settings: &InstallSettings) -> Method {

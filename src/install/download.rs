@@ -19,11 +19,11 @@ pub(super) const SUM: &str = r#"sum() { openssl dgst -sha256 -r "$1" | cut -c1-6
 pub(super) const SETTLE: &str =
     r#"settle() { sync -- "$1"; mv -f -T -- "$1" "$2"; sync -- "$(dirname -- "$2")"; }"#;
 
-/// `fetch` calls curl. It is told of the proxy, whose URL may hold a password, on stdin: what a
+/// `fetch` calls curl, with the schemes that `$schemes` allows, also where it is sent elsewhere. It is told of the proxy, whose URL may hold a password, on stdin: what a
 /// user's own `.curlrc` says does not count.
 const FETCH: &str = r#"
 fetch() {
-  settings | curl -q -K - -fsSL --retry 3 --connect-timeout 15 --speed-limit 1 --speed-time 60 "$@"
+  settings | curl -q -K - -fsSL --proto "=$schemes" --proto-redir "=$schemes" --retry 3 --connect-timeout 15 --speed-limit 1 --speed-time 60 "$@"
 }
 "#;
 
@@ -67,6 +67,7 @@ verified() {
 pub(super) fn functions(cluster: &Cluster, place: &Place, url: &str) -> Script {
     let settings = Secret::new(settings(cluster, place, url));
     trusting(cluster, place)
+        .line(if cluster.install.allow_http { "schemes=https,http" } else { "schemes=https" })
         .line("settings() {")
         .feed(&settings, &Command::new("cat"))
         .line("}")

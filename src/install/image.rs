@@ -102,7 +102,16 @@ async fn get_installer(
 ) -> Result<(), Error> {
     let script = obtain::getting(fleet, cluster, pull_secret, release).await?;
     let summary = format!("get {}", release.unwrap_or(&cluster.version));
-    apply_on(fleet, vec![Change::shell("openshift-install".into(), &summary, script)]).await
+    apply_on(fleet, vec![Change::shell("openshift-install".into(), &summary, script)]).await?;
+    if !cluster.install.mirror_key.required && obtain::is_unproved(fleet, cluster).await? {
+        let text = format!(
+            "{} has no signature beside its checksums: nothing proves the installer that the hosts run; \
+             where the mirror has keys of its own, name them in install.mirrorKeyFile",
+            cluster.install.mirror
+        );
+        (fleet.sink())(Event::Warning { text });
+    }
+    Ok(())
 }
 
 /// Makes or gets the image; returns how many hosts have it then that had not.

@@ -25,6 +25,7 @@ mod pem;
 pub mod progress;
 pub mod redact;
 mod rendezvous;
+mod signature;
 mod spread;
 pub mod trouble;
 mod upi;

@@ -14,6 +14,7 @@ use crate::{
         Error,
         download::{environment, functions},
         installer::{bin, folder},
+        signature::{UNPROVED, proving},
     },
     secret::Secret,
 };
@@ -116,11 +117,9 @@ fn unless_there(script: Script, programs: &[&str], get: &Script) -> Script {
 /// Returns source that sets `clients` to the mirror's folder and `version` to the release: a channel is looked up.
 fn mirror(cluster: &Cluster, place: &Place, known: Option<&str>) -> Script {
     let clients = format!("{}/x86_64/clients/ocp", cluster.install.mirror);
-    let script = functions(cluster, place, &clients).line(format_args!(
-        "clients={} version={}",
-        quote(&clients),
-        quote(known.unwrap_or_default())
-    ));
+    let script = functions(cluster, place, &clients)
+        .line(proving(&cluster.install.mirror_key))
+        .line(format_args!("clients={} version={}", quote(&clients), quote(known.unwrap_or_default())));
     if known.is_some() {
         return script;
     }
@@ -135,13 +134,15 @@ fn mirror(cluster: &Cluster, place: &Place, known: Option<&str>) -> Script {
 
 /// Returns source that gets a program out of the first of these archives that the mirror has.
 ///
-/// What is downloaded is checked against the mirror's own sha256sum.txt before it is unpacked.
+/// What is downloaded is checked against the mirror's sha256sum.txt, and that by its signature, before it is
+/// unpacked.
 fn archive(names: &[&str], program: &str) -> Script {
     let find = |name: &&str| format!("grep -E -m1 '  {name}(-[0-9][^ ]*)?\\.tar\\.gz$' sha256sum.txt");
     let find: Vec<String> = names.iter().map(find).collect();
     Script::new()
         .line("sums=$clients/$version/sha256sum.txt")
         .line("fetch -o sha256sum.txt \"$sums\" || { echo \"$sums cannot be downloaded\"; exit 1; }")
+        .line("proved \"$sums\" sha256sum.txt")
         .line(format_args!(
             "line=$({}) || {{ echo \"$sums names no {}\"; exit 1; }}",
             find.join(" || "),
@@ -216,6 +217,15 @@ fn finish(cluster: &Cluster, place: &Place) -> Script {
         .line("sync -- * .")
         .line(into_place(&new, &record))
         .line("printf '%s\\n' \"$key\" >from")
+}
+
+/// Tells whether what came from the mirror is proved by nobody's signature.
+pub(super) async fn is_unproved(fleet: &Fleet, cluster: &Cluster) -> Result<bool, Error> {
+    let session = &fleet.members()[0].session;
+    let mark = format!("{}/{UNPROVED}", bin(&Place::of(cluster)));
+    let script = Script::new().line(format_args!("[ ! -e {} ] || echo unproved", quote(&mark)));
+    let output = session.run(&script, |_| {}).await?.checked(session.name(), "looking for a signature")?;
+    Ok(!output.text().trim().is_empty())
 }
 
 /// Sends a program of the workstation's to the first host, unless it is there; returns its SHA-256.

@@ -19,6 +19,7 @@ impl Anchor<'_> {
             ("cluster.sshKeyFile", &mut cluster.ssh_key_file),
             ("install.installer", &mut inventory.install.installer),
             ("install.oc", &mut inventory.install.oc),
+            ("install.mirrorKeyFile", &mut inventory.install.mirror_key_file),
             ("install.additionalTrustBundleFile", &mut inventory.install.additional_trust_bundle_file),
         ];
         for (field, path) in paths {

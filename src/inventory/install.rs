@@ -22,6 +22,12 @@ pub struct InstallSettings {
     pub cluster_os_image: Option<Located<String>>,
     /// Where clients and the installer are downloaded: the folder that holds `clients/`.
     pub mirror: Located<String>,
+    /// File with the public keys, armored, that the mirror's checksum files are signed with; default: Red Hat's.
+    ///
+    /// With it, and with the default mirror, a checksum file without a good signature is refused.
+    pub mirror_key_file: Option<Located<PathBuf>>,
+    /// Let hosts download by plain HTTP, which whoever is on the way can change.
+    pub allow_http: bool,
     /// `openshift-install` on this machine, instead of the mirror's; it is sent to the first host.
     pub installer: Option<Located<PathBuf>>,
     /// Release image the installer is taken from, as a pull spec, instead of the mirror's installer.
@@ -107,6 +113,8 @@ impl Default for InstallSettings {
             iso: None,
             cluster_os_image: None,
             mirror: Located::unwritten(PUBLIC_MIRROR.to_owned()),
+            mirror_key_file: None,
+            allow_http: false,
             installer: None,
             release: None,
             oc: None,

@@ -30,6 +30,8 @@ pub struct Loaded {
     pub ssh_key: String,
     /// Additional certificate authorities, PEM.
     pub trust_bundle: Option<String>,
+    /// The keys of the mirror's own, armored.
+    pub mirror_key: Option<String>,
     /// What is not wrong but worth saying.
     pub warnings: Vec<Warning>,
 }
@@ -76,6 +78,8 @@ pub fn load(path: &Path, home: Option<&Path>, files: &dyn Files) -> Result<Loade
     let ssh_key = read(files, inventory.cluster.ssh_key_file.as_ref(), "cluster.sshKeyFile", &mut problems);
     let bundle = inventory.install.additional_trust_bundle_file.as_ref();
     let trust_bundle = read(files, bundle, "install.additionalTrustBundleFile", &mut problems);
+    let key = inventory.install.mirror_key_file.as_ref();
+    let mirror_key = read(files, key, "install.mirrorKeyFile", &mut problems);
     check_there(&inventory, files, &mut problems);
 
     let subject = Subject {
@@ -83,6 +87,7 @@ pub fn load(path: &Path, home: Option<&Path>, files: &dyn Files) -> Result<Loade
         pull_secret: pull_secret.as_deref(),
         ssh_key: ssh_key.as_deref(),
         trust_bundle: trust_bundle.as_deref(),
+        mirror_key: mirror_key.as_deref(),
     };
     let found = check::all(&subject, &lost);
     problems.extend(found.problems);
@@ -95,6 +100,7 @@ pub fn load(path: &Path, home: Option<&Path>, files: &dyn Files) -> Result<Loade
         ssh_key: ssh_key.as_deref().map(uncommented).unwrap_or_default(),
         // Comments are for people; the installer takes certificates only.
         trust_bundle: trust_bundle.as_deref().map(uncommented),
+        mirror_key,
         warnings: found.warnings,
         inventory,
     })

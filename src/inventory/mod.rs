@@ -12,6 +12,7 @@ mod host;
 mod install;
 mod load;
 mod member;
+mod mirror_key;
 mod network;
 mod node;
 mod nodes;
@@ -32,6 +33,7 @@ pub use install::{
 };
 pub use load::{LoadError, Loaded, load};
 pub use member::Member;
+pub use mirror_key::{RELEASE_KEY, keyring};
 pub use network::{Addressing, ClusterNetwork, Encryption, NetworkSettings, Vxlan};
 pub use nodes::{BelowMinimum, Group, Item, MachineSettings, NodeSettings, Role, VirtType};
 pub use problem::{Problem, Problems, Source, Warning};

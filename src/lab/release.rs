@@ -29,6 +29,12 @@ pub(super) fn build(home: &Home, full: &Path, progress: &mut dyn FnMut(&str)) ->
     .build(home, progress)
 }
 
+/// Puts the key that the release is signed with beside the lab's other files, for inventories to name.
+pub(super) fn key(home: &Home, release: &Path) -> Result<(), LabError> {
+    let (from, to) = (release.join("mirror-key.asc"), home.file("mirror-key.asc"));
+    std::fs::copy(from, &to).map(drop).map_err(LabError::file("write", &to))
+}
+
 fn sources() -> Vec<(&'static str, &'static [u8])> {
     embed! {
         "release/build.sh" => "build.sh",

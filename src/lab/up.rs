@@ -64,6 +64,7 @@ pub fn up(home: &Home, order: Order, progress: &mut dyn FnMut(&str)) -> Result<O
     network::internet(&hosts, wiring)?;
     network::workstation(&hosts)?;
     let translation = if wiring.nat { network::translation(&hosts) } else { String::new() };
+    release::key(home, &record.release)?;
     internet::serve(home, &record.tools, &record.release, &translation)?;
     boot(home, &hosts, &record, progress)?;
     record.write(home)?;

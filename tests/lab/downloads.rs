@@ -88,6 +88,20 @@ fn another_content_than_the_mirror_names_is_refused(stage: &Stage) {
     up(stage, &exact).ends(5).says(&format!("the checksum of {url} is wrong"));
     stage.at("bm1", &format!("! ls {INSTALLER}/bin/*.tar.gz* {INSTALLER}/bin/openshift-install")).succeeds();
     stage.mirror_plays("");
+    // What the checksums are proved by, changed on its way; and a key that has signed nothing.
+    let sums = "http://mirror.lab.test/pub/openshift-v4/x86_64/clients/ocp/4.18.30/sha256sum.txt";
+    stage.mirror_plays("garble sha256sum.txt.gpg\n");
+    up(stage, &exact).ends(5).says(&format!("the signature of {sums} is not right"));
+    stage.mirror_plays("");
+    let key = format!("  mirrorKeyFile: {}/mirror-key.asc", stage.lab());
+    let vendors = inventory(stage, "vendors-key.yaml", &[(&key, "")]);
+    up(stage, &vendors).ends(5).says(&format!("the signature of {sums} is not right"));
+    stage
+        .at("bm1", &format!("! ls {INSTALLER}/bin/sha256sum.txt {INSTALLER}/bin/openshift-install"))
+        .succeeds();
+    // Plain HTTP has to be asked for.
+    let plain = inventory(stage, "plain.yaml", &[("  allowHttp: true", "  allowHttp: false")]);
+    up(stage, &plain).ends(3).says("is plain HTTP");
     let nowhere = inventory(stage, "nowhere.yaml", &[("version: 4.18.30", "version: 4.18.99")]);
     up(stage, &nowhere).ends(5).says("/4.18.99/sha256sum.txt cannot be downloaded");
     up(stage, &exact).succeeds();

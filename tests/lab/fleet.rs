@@ -32,7 +32,8 @@ pub fn inventory(stage: &Stage, cluster: &str, hosts: &[String], rest: &str) -> 
          cluster: {{name: {cluster}, baseDomain: lab.test, version: 4.18.30, \
          pullSecretFile: {lab}/pull-secret.json, sshKeyFile: {lab}/id_ed25519.pub}}\n\
          hosts:\n{}machines: {{virtType: qemu, belowMinimum: allow}}\n\
-         install: {{mirror: \"http://mirror.lab.test/pub/openshift-v4\"}}\n{rest}\n",
+         install: {{mirror: \"http://mirror.lab.test/pub/openshift-v4\", allowHttp: true, \
+         mirrorKeyFile: {lab}/mirror-key.asc}}\n{rest}\n",
         hosts.concat()
     );
     let number = WRITTEN.fetch_add(1, Ordering::Relaxed);

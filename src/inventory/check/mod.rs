@@ -6,6 +6,7 @@
 mod addresses;
 mod capabilities;
 mod credentials;
+mod downloads;
 mod install;
 mod links;
 mod mirrors;
@@ -30,6 +31,7 @@ pub(super) struct Subject<'a> {
     pub pull_secret: Option<&'a str>,
     pub ssh_key: Option<&'a str>,
     pub trust_bundle: Option<&'a str>,
+    pub mirror_key: Option<&'a str>,
 }
 
 /// What the checks found.
@@ -82,6 +84,8 @@ const CHECKS: &[Check] = &[
     Check { reads: &[], run: install::not_yet },
     Check { reads: &["install"], run: install::method },
     Check { reads: &[], run: install::sources },
+    Check { reads: &["install.allowHttp"], run: downloads::http },
+    Check { reads: &[], run: downloads::key },
     Check { reads: &[], run: install::installer },
     Check { reads: &[], run: install::time },
     Check { reads: &[], run: install::pool },
