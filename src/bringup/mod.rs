@@ -28,6 +28,7 @@ mod release;
 mod removal;
 mod sighting;
 mod signing;
+mod strangers;
 mod unread;
 
 pub use bootstrap::retire;

@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::{
-    bringup::{Place, gateway, neighbours, record},
+    bringup::{Place, gateway, neighbours, record, strangers::FORWARDING},
     cluster::{Cluster, Host},
     render,
     resource::{Action, Bridge, Change, Facts, File, Peers, Reload, Resource, Setting, Stamp, Unit, Vxlan},
@@ -73,8 +73,8 @@ fn links(cluster: &Cluster, host: usize, place: &Place) -> Vec<Resource> {
     links
 }
 
-/// Returns the kernel settings: loose reverse-path filter where VM packets pass, forwarding, and no
-/// IPv6 on our own links, where a VM's router advertisement would take the host's default route.
+/// Returns the kernel settings: loose reverse-path filter where VM packets pass, and no IPv6 on our
+/// own links, where a VM's router advertisement would take the host's default route.
 ///
 /// The kernel takes the larger of `all` and the interface's own, so 2 wins
 /// everywhere. `conf.all` is left alone, and so is IPv6 forwarding, which
@@ -83,10 +83,8 @@ fn settings(cluster: &Cluster, host: &Host) -> Vec<(String, String)> {
     let nic = host.underlay.device.as_deref();
     let links =
         nic.into_iter().chain([cluster.network.bridge.as_str(), cluster.network.vxlan.device.as_str()]);
-    let mut settings = vec![("net.ipv4.ip_forward".to_owned(), "1".to_owned())];
-    settings.extend(
-        links.map(|link| (format!("net.ipv4.conf.{}.rp_filter", link.replace('.', "/")), "2".to_owned())),
-    );
+    let filter = |link: &str| (format!("net.ipv4.conf.{}.rp_filter", link.replace('.', "/")), "2".to_owned());
+    let mut settings: Vec<(String, String)> = links.map(filter).collect();
     let ours = [&cluster.network.bridge, &cluster.network.vxlan.device];
     settings.extend(
         ours.map(|link| (format!("net.ipv6.conf.{}.disable_ipv6", link.replace('.', "/")), "1".to_owned())),
@@ -95,7 +93,13 @@ fn settings(cluster: &Cluster, host: &Host) -> Vec<(String, String)> {
 }
 
 fn settings_file(cluster: &Cluster, host: usize, place: &Place) -> File {
-    let head = format!("# Made by ocp2 for cluster {}.\n", cluster.name);
+    // At boot forwarding would come before the rules that bound it. Another cluster that is taken down
+    // reads here that this one wants it (see `heirs`).
+    let head = format!(
+        "# Made by ocp2 for cluster {}.\n# {FORWARDING} = 1 comes with its rules, by {}\n",
+        cluster.name,
+        place.unit("overlay")
+    );
     let lines = settings(cluster, &cluster.hosts[host]);
     let content = lines.iter().fold(head, |text, (name, value)| format!("{text}{name} = {value}\n"));
     File::new(place.settings_file(), content).guarded()
@@ -118,6 +122,7 @@ struct BootScript<'a> {
     links: String,
     nft_file: String,
     table: String,
+    forwarding: String,
     entries: String,
 }
 
@@ -129,26 +134,24 @@ fn boot_script(
     facts: &Facts,
 ) -> Result<File, render::Error> {
     let (place, nothing) = (Place::of(cluster), Facts::default());
-    // What a setting was before was kept by the run that first changed it.
-    let links: Vec<Resource> = links
-        .iter()
-        .map(|link| match link {
-            Resource::Setting(setting) => Resource::Setting(Setting { before: None, ..setting.clone() }),
-            other => other.clone(),
-        })
-        .collect();
     let source = |resource: &Resource| {
+        let resource = match resource {
+            // What a setting was before was kept by the run that first changed it.
+            Resource::Setting(setting) => &Resource::Setting(Setting { before: None, ..setting.clone() }),
+            other => other,
+        };
         // From nothing there is nothing to be in conflict with.
         let changes = resource.changes(&nothing).unwrap_or_default();
         changes.iter().filter_map(shell_source).collect::<String>()
     };
     let entries = neighbours::at_boot(cluster, host, facts).map(Resource::Entries);
-    let table = Resource::NftTable(gateway::table(cluster, host)?);
+    let table = Resource::NftTable(gateway::table(cluster, host, facts)?);
     let values = BootScript {
         cluster: &cluster.name,
         links: links.iter().map(source).collect::<String>().trim_end().to_owned(),
         nft_file: place.etc("nftables.nft"),
         table: source(&table).trim_end().to_owned(),
+        forwarding: gateway::forwarding(cluster).iter().map(source).collect::<String>().trim_end().to_owned(),
         entries: entries.iter().map(source).collect::<String>().trim_end().to_owned(),
     };
     Ok(File::new(place.etc("overlay.sh"), render::fill("overlay.sh.j2", values)?).executable())

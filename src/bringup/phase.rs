@@ -1,7 +1,9 @@
 //! The list of phases, in the order of the story.
 
 use crate::{
-    bringup::{Place, balancer, gateway, heirs, hosts, machines, names, neighbours, overlay, unread},
+    bringup::{
+        Place, balancer, gateway, heirs, hosts, machines, names, neighbours, overlay, strangers, unread,
+    },
     cluster::Cluster,
     command::quote,
     render,
@@ -128,6 +130,7 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
     questions.units.insert("NetworkManager.service".into());
     questions.units.extend(neighbours::UNITS.map(str::to_owned));
     neighbours::ask(&place, &mut questions);
+    strangers::ask(&mut questions);
     questions.files.insert(place.network_manager_file());
     questions.files.extend([
         place.begun(),

@@ -89,6 +89,19 @@ impl Place {
         format!("ocp2:{}", self.cluster)
     }
 
+    /// Returns the path of our file in /run/sysctl.d, which comes and goes with our rules.
+    #[must_use]
+    pub fn forwarding_file(&self) -> String {
+        // A dot, for one of that name in /etc would hide it, and no cluster's name has one.
+        format!("/run/sysctl.d/ocp2-{}.forwarding.conf", self.cluster)
+    }
+
+    /// Returns a pattern of the paths of what all clusters remember under `name`.
+    #[must_use]
+    pub fn of_any(name: &str) -> String {
+        format!("/var/lib/ocp2/*/{name}")
+    }
+
     /// Returns the name of our table of nftables; cluster names have no `_`, so no two clash.
     #[must_use]
     pub fn nft_table(&self) -> String {

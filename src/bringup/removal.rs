@@ -289,6 +289,14 @@ fn files(place: &Place, facts: &Facts) -> Vec<Change> {
             changes.push(delete(&path, "-f"));
         }
     }
+    let forwarding = place.forwarding_file();
+    if facts.files.contains_key(&forwarding) {
+        let folder = forwarding.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        let script = Script::new()
+            .line(Command::new("rm").args(["-f", &forwarding]))
+            .line(format_args!("rmdir {folder} 2>/dev/null || true"));
+        changes.push(Change::shell(format!("file {forwarding}"), "delete", script));
+    }
     let folders = [place.etc(""), place.var("")];
     // One of the two may be gone already: whichever is left takes both parents along, once they are empty.
     let parents = folders

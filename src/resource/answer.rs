@@ -11,8 +11,9 @@ use crate::command::quote;
 /// Longest reason that is kept, characters.
 const LONGEST_REASON: usize = 300;
 
-/// The most that one command of a probe may tell, bytes: half of what a whole answer may have.
-const LONGEST_PART: usize = 8 << 20;
+/// The most that one command of a probe may tell, bytes: a quarter of what a whole answer may have. A node of
+/// a cluster with a thousand services has 2 MiB of rules.
+pub(super) const LONGEST_PART: usize = 4 << 20;
 
 /// Returns the source that every probe begins with.
 ///

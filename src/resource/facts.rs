@@ -25,6 +25,8 @@ pub struct Facts {
     pub sockets: Vec<SocketSeen>,
     /// Kernel settings that were asked for and exist.
     pub settings: BTreeMap<String, String>,
+    /// What settings that were asked for had been when a cluster of ocp2's first changed them.
+    pub former: BTreeMap<String, BTreeSet<String>>,
     /// Booleans of SELinux that were asked for and exist.
     pub booleans: BTreeMap<String, bool>,
     /// Folders that were asked for, where there is SELinux: their types, nothing for those that do not exist.
@@ -95,6 +97,7 @@ impl Facts {
         renewal(&answer, unknown, "system").of_few_lines().take(&mut self.system, sure(system::read));
         renewal(&answer, unknown, "sockets").of_few_lines().take(&mut self.sockets, sure(socket::read));
         renewal(&answer, unknown, "settings").of_few_lines().take(&mut self.settings, sure(setting::read));
+        renewal(&answer, unknown, "former").of_few_lines().take(&mut self.former, sure(setting::read_former));
         renewal(&answer, unknown, "booleans").of_few_lines().take(&mut self.booleans, sure(boolean::read));
         renewal(&answer, unknown, "labels").of_few_lines().take(&mut self.labels, sure(label::read));
         renewal(&answer, unknown, "files").of_few_lines().take(&mut self.files, file::read);

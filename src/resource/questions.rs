@@ -23,6 +23,8 @@ pub struct Questions {
     pub folders: BTreeSet<String>,
     /// Kernel settings, by dotted name.
     pub settings: BTreeSet<String>,
+    /// Kernel settings whose former values are asked: name → the pattern of the paths where clusters keep them.
+    pub former: BTreeMap<String, String>,
     /// systemd units.
     pub units: BTreeSet<String>,
     /// Booleans of SELinux.
@@ -65,7 +67,7 @@ impl Questions {
     pub fn marked(&self, scope: Scope, mark: &str) -> Script {
         let ours = [
             link::ask(),
-            setting::ask(&self.settings),
+            setting::ask(&self.settings, &self.former),
             file::ask(&self.files, &self.digests, &self.listings),
             unit::ask(&self.units),
             nft_table::ask(&self.nft_tables),

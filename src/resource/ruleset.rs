@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::resource::{
-    answer,
+    answer::{self, LONGEST_PART},
     filter::{Chain, Filter, Hook, Rule, Verdict},
     packet::{Field, Match},
 };
@@ -21,10 +21,13 @@ pub(super) fn ask() -> String {
 /// Those of ocp2 and of firewalld are not among them.
 ///
 /// # Errors
-/// Returns the reason where it is not what `nft` prints.
+/// Returns the reason where it is not what `nft` prints, or more than can be.
 pub(super) fn read(section: &str) -> Result<Vec<Filter>, String> {
     if section.trim().is_empty() {
         return Ok(Vec::new());
+    }
+    if section.len() > LONGEST_PART {
+        return Err(format!("nft told more than {LONGEST_PART} bytes"));
     }
     let listing: Listing = serde_json::from_str(section).map_err(|error| error.to_string())?;
     let mut filters: BTreeMap<(String, String), Filter> = BTreeMap::new();

@@ -90,10 +90,10 @@ fn path(name: &str) -> String {
 /// Returns the probe's source: only shell builtins, no process.
 ///
 /// Of reverse-path filters all are told: which NIC carries the tunnel may not be known yet.
-pub(super) fn ask(names: &BTreeSet<String>) -> String {
+pub(super) fn ask(names: &BTreeSet<String>, former: &BTreeMap<String, String>) -> String {
     let filters = "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do n=${f%/*}; n=${n##*/}; \
                    read -r v < \"$f\" && printf 'net.ipv4.conf.%s.rp_filter=%s\\n' \"${n//.//}\" \"$v\"; done";
-    names.iter().fold(format!("{}\n{filters}", answer::head("settings")), |source, name| {
+    let settings = names.iter().fold(format!("{}\n{filters}", answer::head("settings")), |source, name| {
         let (path, quoted) = (quote(&path(name)), quote(name));
         let source =
             format!("{source}\n[ -r {path} ] && read -r v < {path} && printf '%s=%s\\n' {quoted} \"$v\"");
@@ -102,6 +102,13 @@ pub(super) fn ask(names: &BTreeSet<String>) -> String {
         } else {
             source
         }
+    });
+    // Patterns are ocp2's own and are to be expanded by the shell.
+    former.iter().fold(format!("{settings}\n{}", answer::head("former")), |source, (name, pattern)| {
+        format!(
+            "{source}\nfor f in {pattern}; do [ -r \"$f\" ] && read -r v < \"$f\" && printf '%s=%s\\n' {} \"$v\"; done",
+            quote(name)
+        )
     })
 }
 
@@ -112,4 +119,13 @@ pub(super) fn read(section: &str) -> BTreeMap<String, String> {
         .filter_map(|line| line.split_once('='))
         .map(|(k, v)| (k.to_owned(), v.to_owned()))
         .collect()
+}
+
+/// Reads what settings were before: one value for each cluster that has changed one.
+pub(super) fn read_former(section: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut former = BTreeMap::<String, BTreeSet<String>>::new();
+    for (name, value) in section.lines().filter_map(|line| line.split_once('=')) {
+        former.entry(name.to_owned()).or_default().insert(value.to_owned());
+    }
+    former
 }

@@ -211,7 +211,7 @@ proptest! {
 
     #[test]
     fn any_line_in_any_section_is_read_without_panic(
-        section in "system|links|routes|fdb|sockets|settings|files|listing|units|packages|nft|iptables|ruleset|firewalls|entries|libvirt",
+        section in "system|links|routes|fdb|sockets|settings|former|files|listing|units|packages|nft|iptables|ruleset|firewalls|entries|libvirt",
         body in "([a-zA-Z]{0,8}[ =:%#\\[\\]\"({,./0-9]{0,4}){0,12}(\n[^\n]{0,20}){0,4}",
     ) {
         let _ = Facts::read(&format!("@@{section}\n{body}\n@@end\n"));

@@ -247,6 +247,8 @@ fn names_that_a_host_made_up_run_nothing_in_the_advice() {
 fn filters_that_are_no_json_are_unknown() {
     let told = "@@ruleset\n{\"nftables\": [{\"chain\": \n@@end\n";
     assert!(Facts::read(told).unwrap().unknown.contains_key("ruleset"));
+    let long = format!("@@ruleset\n{{\"nftables\": [{}{{}}]}}\n@@end\n", "{},".repeat(2 << 20));
+    assert!(Facts::read(&long).unwrap().unknown["ruleset"].contains("more than"));
     // Of kinds and forms never met before nothing is read.
     let odd = r#"@@ruleset
 {"nftables": [{"new": 1}, {}, {"chain": 7}, {"rule": {"family": "inet"}}, {"rule": {"family": "inet", "table": "a", "chain": "b", "expr": [null, 7, {}, {"xt": null}]}}]}

@@ -27,6 +27,7 @@ mod redaction;
 mod signing;
 mod standin;
 mod story;
+mod strangers;
 mod upi;
 mod waiting;
 mod wanted;

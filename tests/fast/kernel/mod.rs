@@ -5,6 +5,7 @@
 
 mod advertised;
 mod boot;
+mod strangers;
 mod undoing;
 mod unknown;
 mod walls;
