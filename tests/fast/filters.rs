@@ -64,7 +64,7 @@ fn rules_of_iptables_that_close_the_way_get_ours_in_front() {
         ("oracle.txt", "", &["iptables INPUT", "iptables FORWARD"]),
         // What comes from outside is dropped by a chain where it is none of our ports; what is forwarded, always.
         ("chains.txt", "", &["iptables FORWARD"]),
-        ("docker.txt", "", &["iptables DOCKER-USER", "iptables FORWARD"]),
+        ("docker.txt", "", &["iptables DOCKER-USER"]),
         ("docker-28.txt", "", &["iptables DOCKER-USER"]),
         // These keep ours themselves.
         ("ufw.txt", "ufw", &[]),
@@ -78,6 +78,19 @@ fn rules_of_iptables_that_close_the_way_get_ours_in_front() {
         assert_eq!(opened(&facts), set(expected), "{file} {firewalls}");
         assert_eq!(found(&facts), [], "{file}");
     }
+}
+
+#[test]
+fn beside_docker_the_entries_do_not_depend_on_the_policy_that_it_sets_or_not() {
+    let (closed, rules) = (captured("docker.txt"), set(&["iptables DOCKER-USER"]));
+    let open = closed.replace("-P FORWARD DROP", "-P FORWARD ACCEPT");
+    for rules_seen in [&closed, &open] {
+        assert_eq!(opened(&facts(&[("iptables", rules_seen)])), rules, "{rules_seen}");
+    }
+    // A rule at the end stays where the rules are loaded anew without Docker's.
+    let rejecting = open + "-A FORWARD -j REJECT\n";
+    let both = set(&["iptables DOCKER-USER", "iptables FORWARD"]);
+    assert_eq!(opened(&facts(&[("iptables", &rejecting)])), both);
 }
 
 #[test]

@@ -35,10 +35,11 @@ pub(super) fn entries(place: &Place, traffic: &Traffic, facts: &Facts) -> Option
         let through_dockers = |end: &End| end.through.contains(DOCKER_USER);
         let wanted = forward(traffic);
         if filter.chains.contains_key(DOCKER_USER) && ends.iter().all(through_dockers) {
-            // Where the rules were loaded anew without Docker's, the way may still be closed.
+            // Where the rules were loaded anew without Docker's, one of them may still close the way. A policy
+            // is Docker's, which sets it or not at each start: the entries must not depend on it.
             make += &format!("if iptables -w -n -L {DOCKER_USER} >/dev/null 2>&1; then\n");
             make += &rules(place, V4, DOCKER_USER, wanted.clone());
-            if !ends.is_empty() {
+            if ends.iter().any(|end| end.rule_of.is_some()) {
                 make += &format!("else\n{}", rules(place, V4, "FORWARD", wanted));
             }
             make += "fi\n";
