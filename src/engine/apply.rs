@@ -146,7 +146,11 @@ impl Applier<'_> {
                 Proof::NeverArmed => true,
             };
             match told {
-                Some(Ok(())) if again => return lost("the host has started anew since the changes"),
+                Some(Ok(())) if again => {
+                    // Another run's probation was the last one, or none since the host was switched on.
+                    self.session.run(&Script::new(), |_| {}).await?;
+                    return lost("the host has started anew since the changes");
+                }
                 Some(outcome) => return outcome,
                 None => told = timeout(SILENCE, &mut steps).await.ok(),
             }

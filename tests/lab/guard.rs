@@ -35,9 +35,9 @@ const CUTTER: &str = r#"systemd-run --quiet --collect --unit=keeper bash -c '
   done'"#;
 
 /// Makes every login take more than ten seconds: sshd asks twice about a key, at the offer and at the login.
-const SLOW: &str = "printf '#!/bin/sh\nsleep 6\n' > /usr/local/sbin/slow && chmod 755 /usr/local/sbin/slow && \
+const SLOW: &str = "printf '#!/bin/sh\nsleep 6; cat /root/.ssh/authorized_keys\n' > /usr/local/sbin/slow && chmod 755 /usr/local/sbin/slow && \
     cp -p /etc/ssh/sshd_config /etc/ssh/sshd_config.before && \
-    sed -i '1i AuthorizedKeysCommand /usr/local/sbin/slow\\nAuthorizedKeysCommandUser root' /etc/ssh/sshd_config && \
+    sed -i '1i AuthorizedKeysFile none\\nAuthorizedKeysCommand /usr/local/sbin/slow\\nAuthorizedKeysCommandUser root' /etc/ssh/sshd_config && \
     sshd -t && systemctl reload ssh";
 
 const QUICK: &str = "mv -f /etc/ssh/sshd_config.before /etc/ssh/sshd_config && rm /usr/local/sbin/slow && systemctl reload ssh";
