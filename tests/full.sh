@@ -20,14 +20,15 @@ FUZZ_RUNS=${FUZZ_RUNS:-10000000}
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 
 part_fuzz() { # all that reads what a host, a file or the cluster says, fed by libFuzzer (FUZZ_RUNS, FUZZ_SECONDS)
-  local tools=$PWD/target/fuzz-tools log target failed=0
+  local tools=$PWD/target/fuzz-tools log targets target failed=0
   "$cargo" install --quiet --locked --root "$tools" --version =0.13.2 cargo-fuzz
   fuzz/corpus.py
   # Without a sanitizer, which needs a nightly compiler: ocp2 has no unsafe code for one to watch.
   fuzz() { PATH=$tools/bin:$PATH "$cargo" fuzz "$1" --sanitizer none "${@:2}"; }
   fuzz build
   log=$(mktemp)
-  for target in $(PATH=$tools/bin:$PATH "$cargo" fuzz list); do
+  targets=$(PATH=$tools/bin:$PATH "$cargo" fuzz list)
+  for target in $targets; do
     # No input may take longer than 10 s, or more than 512 MiB.
     if fuzz run "$target" -- -runs="$FUZZ_RUNS" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=512 \
       -print_final_stats=1 -verbosity=0 >"$log" 2>&1; then

@@ -57,7 +57,7 @@ const MARK: &str = "mark-";
 
 /// Reads a probe's answer with `part` in it, which says `text`.
 pub fn told(part: &str, text: &str) -> Facts {
-    let text = text.replace(MARK, "");
+    let text = text.replace(MARK, "mark_");
     let mut facts = Facts::default();
     facts.renew(&format!("@@{MARK}{part}\n{text}\n@@{MARK}end\n"), MARK).expect("the answer is whole");
     facts
