@@ -23,6 +23,8 @@ part_fuzz() { # all that reads what a host, a file or the cluster says, fed by l
   local tools=$PWD/target/fuzz-tools log targets target failed=0
   "$cargo" install --quiet --locked --root "$tools" --version =0.13.2 cargo-fuzz
   fuzz/corpus.py
+  # The same versions as ocp2 is built with; what is for fuzzing alone is added to them.
+  cp Cargo.lock fuzz/Cargo.lock
   # Without a sanitizer, which needs a nightly compiler: ocp2 has no unsafe code for one to watch.
   fuzz() { PATH=$tools/bin:$PATH "$cargo" fuzz "$1" --sanitizer none "${@:2}"; }
   fuzz build
