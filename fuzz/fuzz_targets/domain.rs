@@ -3,10 +3,17 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ocp2::resource::{
-    DomainShape, Facts, Pool,
-    hypervisor::{DomainSeen, DomainState, PoolSeen, Seen},
+use ocp2::{
+    bringup,
+    resource::{
+        Action, Facts, Pool,
+        hypervisor::{Call, DomainSeen, DomainState, PoolSeen, Seen},
+    },
 };
+use ocp2_fuzz::CLUSTER;
+
+/// What tells that a domain is of the cluster.
+const MARK: &str = "<metadata><o:machine xmlns:o='urn:ocp2:machine' cluster='ocp'/></metadata>";
 
 fuzz_target!(|xml: &str| {
     let domain = DomainSeen {
@@ -18,10 +25,22 @@ fuzz_target!(|xml: &str| {
         live: Some(xml.to_owned()),
     };
     let _ = (domain.cluster(), domain.role());
-    // It runs by what it is defined as.
-    assert!(!domain.waits_for_power_off());
-    if let Some(shape) = DomainShape::read(xml) {
-        let _ = (shape.cluster(), shape.node(), shape.role());
+    // What can be read is read both ways, and is of the same form for eyes.
+    assert_eq!(domain.waits_for_power_off().is_err(), domain.unreadable().is_some());
+    if domain.unreadable().is_none() {
+        let shown = DomainSeen { xml: domain.shown(), ..domain.clone() };
+        assert_eq!(shown.unreadable(), None);
+    }
+    // Whatever a domain of ours has become, what it is defined as then is a description.
+    let ours = DomainSeen { xml: format!("<domain>{MARK}{xml}</domain>"), ..domain.clone() };
+    let wanted = bringup::domain(&CLUSTER, &CLUSTER.nodes[0]).expect("its template can be filled");
+    let hypervisor = Some(Seen { domains: vec![ours.clone()], ..Seen::default() });
+    for change in wanted.changes(&Facts { hypervisor, ..Facts::default() }).into_iter().flatten() {
+        if let Action::Hypervisor(Call::DefineDomain { xml } | Call::EjectCd { drive: xml, .. }) =
+            change.action
+        {
+            assert_eq!(DomainSeen { xml, ..ours.clone() }.unreadable(), None);
+        }
     }
     // Whatever else stands in it, a domain that has a file as its disk refers to that file.
     let disk = "<disk type='file'><source file='/pool/a.img'/></disk>";

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bringup::{
-        Place,
+        Place, begun,
         ignition::FRESH_SECONDS,
         machines::{ignition_path, image_path},
     },
@@ -70,14 +70,14 @@ impl ImageRecord {
 /// Decides the next step; `inputs` is the digest of what the image is to be made from.
 #[must_use]
 pub fn image_step(cluster: &Cluster, inputs: &str, hosts: &[&Facts]) -> ImageStep {
-    let begun = |facts: &&Facts| facts.text(&Place::of(cluster).begun()).map(str::to_owned);
+    let place = Place::of(cluster);
     let lacking = lacking(cluster, hosts);
-    if let Some(begun) = hosts.iter().find_map(begun) {
-        let booted = ImageRecord::parse(&begun);
+    if begun::is_begun(cluster, hosts) {
+        let booted = hosts.iter().find_map(|facts| ImageRecord::parse(begun::booted_from(&place, facts)?));
         // A host that joins later still has to get the image the nodes of the others booted from,
         // whatever the inventory says by now.
         // Of hosts whose VMs run from their disks, none needs it any more.
-        let needs = |host: &usize| !hosts[*host].files.contains_key(&Place::of(cluster).ejected());
+        let needs = |host: &usize| !hosts[*host].files.contains_key(&place.ejected());
         let lacking: Vec<usize> = lacking.unwrap_or_default().into_iter().filter(needs).collect();
         let first = hosts.first().and_then(|first| ImageRecord::read(cluster, first));
         if booted.is_some() && first == booted && !lacking.is_empty() {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    bringup::{Place, bootstrap, record},
+    bringup::{Place, begun, bootstrap, record},
     cluster::{Cluster, Node, Role},
     render,
     resource::{Domain, Facts, File, Pool, Resource, Unit, Volume},
@@ -24,14 +24,10 @@ pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Ve
         wanted.push(Resource::Volume(volume(cluster, node, &place, late)?));
     }
     wanted.extend(guests(cluster, host, &place)?);
-    // From the first boot on the installer's inputs are frozen: they are in the image the VMs booted from.
-    if !facts.files.contains_key(&place.begun()) {
-        let image = facts.text(&place.image()).unwrap_or_default();
-        wanted.push(Resource::File(File::new(place.begun(), image)));
-    }
     for node in cluster.machines_on(host) {
         wanted.push(Resource::Domain(Box::new(domain_with(cluster, node, !late)?)));
     }
+    wanted.extend(begun::mark(cluster, host, facts).map(Resource::File));
     wanted.extend(bootstrap::retired(cluster, host).map(Resource::Retired));
     Ok(wanted)
 }
@@ -39,8 +35,15 @@ pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Ve
 /// Returns where the boot image is on every host: an ISO, or the disk image that disks are made from.
 #[must_use]
 pub fn image_path(cluster: &Cluster) -> String {
-    let name = if cluster.is_upi() { "rhcos.qcow2" } else { "agent.iso" };
-    format!("{}/{}-{name}", cluster.machines.pool.display(), cluster.name)
+    if !cluster.is_upi() {
+        return iso_path(cluster);
+    }
+    format!("{}/{}-rhcos.qcow2", cluster.machines.pool.display(), cluster.name)
+}
+
+/// Returns where the ISO is that VMs boot from, on every host, if the method has one.
+fn iso_path(cluster: &Cluster) -> String {
+    format!("{}/{}-agent.iso", cluster.machines.pool.display(), cluster.name)
 }
 
 /// Returns where the ignition of a VM is on its host.
@@ -126,14 +129,14 @@ fn domain_with(cluster: &Cluster, node: &Node, in_drive: bool) -> Result<Domain,
         memory_mib: node.memory_mib,
         vcpus: node.vcpus,
         disk: disk_path(cluster, node),
-        iso: (in_drive && !cluster.is_upi()).then(|| image_path(cluster)),
+        iso: (in_drive && !cluster.is_upi()).then(|| iso_path(cluster)),
         ignition: cluster.is_upi().then(|| ignition_path(cluster, node)),
         mac: node.mac.to_string(),
         bridge: &cluster.network.bridge,
         mtu: cluster.network.mtu,
     };
     let xml = render::fill("domain.xml.j2", values)?;
-    Ok(Domain { name, cluster: cluster.name.clone(), xml })
+    Ok(Domain { name, cluster: cluster.name.clone(), medium: iso_path(cluster), xml })
 }
 
 /// Returns the unit that ends this host's guests in order at shutdown.

@@ -5,6 +5,7 @@
 //! whose outcome is a file on the first host; [`crate::install`] gets them done.
 
 mod balancer;
+mod begun;
 mod bootstrap;
 mod daemon;
 mod gateway;
@@ -31,6 +32,7 @@ mod signing;
 mod strangers;
 mod unread;
 
+pub use begun::is_begun;
 pub use bootstrap::retire;
 pub use hosts::kvm_proof;
 pub use ignition::{IgnitionError, ignition, ignition_file, own_files};

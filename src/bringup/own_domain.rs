@@ -26,6 +26,12 @@ pub fn own_domain<'a>(
     let name = cluster.domain_name(node);
     let mut domains = facts.hypervisor.iter().flat_map(|seen| &seen.domains);
     let Some(domain) = domains.find(|domain| domain.name == name) else { return Ok(None) };
+    if let Some(reason) = domain.unreadable() {
+        return Err(find(
+            format!("whose the VM {name} is is unknown, for its description cannot be read: {reason}"),
+            format!("see `virsh dumpxml {name}` there: ocp2 switches no VM that it cannot read"),
+        ));
+    }
     match domain.cluster() {
         Some(marked) if marked == cluster.name => Ok(Some(domain)),
         marked => {

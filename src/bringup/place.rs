@@ -114,7 +114,7 @@ impl Place {
         format!("ocp2-{}", self.cluster)
     }
 
-    /// Returns the file that says that the nodes have been booted from the boot image once.
+    /// Returns the file that says what the VMs of the host have booted from.
     #[must_use]
     pub fn begun(&self) -> String {
         self.var("begun")

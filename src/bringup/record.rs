@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use crate::{
-    bringup::Place,
+    bringup::{Place, begun},
     cluster::{Cluster, Decided, Host, Node, Settled},
     resource::{Facts, File},
 };
@@ -46,7 +46,7 @@ pub fn settled(cluster: &Cluster, hosts: &[(&str, &Facts)]) -> Settled {
             let record = text.map_or_else(|| Err("it is no text".to_owned()), Decided::read);
             settled.records.push(((*name).to_owned(), record));
         }
-        settled.begun |= facts.files.contains_key(&place.begun());
+        settled.begun |= begun::has_begun(&place, facts);
         for line in facts.text(&place.var("settled-hosts")).unwrap_or_default().lines() {
             let mut words = line.split_whitespace();
             if let (Some(host), Some(Ok(address))) = (words.next(), words.next().map(str::parse)) {

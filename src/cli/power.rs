@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    bringup,
+    bringup::{self, Finding},
     cli::{
         failure::Failure,
         global::{Global, print},
@@ -12,7 +12,7 @@ use crate::{
     },
     cluster::{Cluster, Node, Role},
     resource::{
-        Change,
+        Change, Unreadable,
         hypervisor::{Call, DomainSeen, DomainState},
     },
 };
@@ -135,7 +135,8 @@ async fn restart_at(site: &mut Site, names: &[String], force: bool) -> Result<()
     for node in nodes {
         let domain = cluster.domain_name(node);
         let now = seen(site, &cluster, node)?;
-        let (off, anew) = (now.state == DomainState::Off, now.waits_for_power_off());
+        let off = now.state == DomainState::Off;
+        let anew = now.waits_for_power_off().map_err(|reason| unknown(&cluster, node, &reason))?;
         if is_guarded(node) && !off {
             for node in started.drain(..) {
                 quorum::wait_for(site, node, false).await?;
@@ -166,6 +167,19 @@ async fn restart_at(site: &mut Site, names: &[String], force: bool) -> Result<()
         quorum::wait_for(site, node, false).await?;
     }
     print(&lines.join("\n"))
+}
+
+/// Says that it is not known whether a VM has to be powered off to run by its description.
+fn unknown(cluster: &Cluster, node: &Node, reason: &Unreadable) -> Failure {
+    let domain = cluster.domain_name(node);
+    Failure::NotReady(vec![Finding {
+        host: cluster.hosts[node.host].name.clone(),
+        what: format!(
+            "whether a reboot is enough for {} is unknown, for how it runs cannot be read: {reason}",
+            node.name
+        ),
+        fix: format!("see `virsh dumpxml {domain}` there; `ocp2 vms stop` and `ocp2 vms start` do without"),
+    }])
 }
 
 /// Makes one call about a VM.

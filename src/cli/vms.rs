@@ -1,12 +1,13 @@
 //! `ocp2 vms`: the VMs themselves.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use crate::{
+    bringup,
     cli::{
         failure::Failure,
         global::{Global, Output, print, print_json},
@@ -111,8 +112,8 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> Result<(), Fai
 async fn list(global: &Global, inventory: Option<PathBuf>) -> Result<(), Failure> {
     let (site, lost) = Site::open_reachable(global, inventory.as_deref()).await?;
     let cluster = site.cluster_to_show()?;
-    let states = states(&site);
-    let vms: Vec<Vm> = cluster.machines().map(|node| vm(&cluster, node, &states)).collect();
+    let vms: Vec<Vm> =
+        cluster.machines().map(|node| vm(&cluster, node, state(&site, &cluster, node))).collect();
     match global.output {
         Output::Json => print_json(&vms)?,
         Output::Text => print(&table(&vms))?,
@@ -121,30 +122,24 @@ async fn list(global: &Global, inventory: Option<PathBuf>) -> Result<(), Failure
     lost.map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// Returns the domains of every host that was reached.
-fn states(site: &Site) -> BTreeMap<String, BTreeMap<String, DomainState>> {
-    let domains = |facts: &crate::resource::Facts| {
-        let seen = facts.hypervisor.iter().flat_map(|seen| &seen.domains);
-        seen.map(|domain| (domain.name.clone(), domain.state)).collect()
-    };
-    // What libvirt did not tell is unknown, as on a host that was not reached.
-    let told = site.fleet.members().iter().filter(|m| !m.facts.unknown.contains_key("libvirt"));
-    told.map(|m| (m.session.name().to_owned(), domains(&m.facts))).collect()
+/// Returns what a node's VM is doing. What its host did not tell is unknown, and somebody else's VM of that name
+/// is not it.
+fn state(site: &Site, cluster: &Cluster, node: &Node) -> State {
+    let host = &cluster.hosts[node.host].name;
+    let member = site.fleet.members().iter().find(|member| member.session.name() == host);
+    match member.map(|member| bringup::own_domain(cluster, node, &member.facts)) {
+        None | Some(Err(_)) => State::Unknown,
+        Some(Ok(None)) => State::Missing,
+        Some(Ok(Some(domain))) => match domain.state {
+            DomainState::Running => State::Running,
+            DomainState::Off => State::Off,
+            DomainState::Paused => State::Paused,
+        },
+    }
 }
 
-fn vm<'a>(
-    cluster: &'a Cluster,
-    node: &'a Node,
-    states: &BTreeMap<String, BTreeMap<String, DomainState>>,
-) -> Vm<'a> {
+fn vm<'a>(cluster: &'a Cluster, node: &'a Node, state: State) -> Vm<'a> {
     let host = &cluster.hosts[node.host].name;
-    let state = match states.get(host).map(|domains| domains.get(&cluster.domain_name(node))) {
-        None => State::Unknown,
-        Some(None) => State::Missing,
-        Some(Some(DomainState::Running)) => State::Running,
-        Some(Some(DomainState::Off)) => State::Off,
-        Some(Some(DomainState::Paused)) => State::Paused,
-    };
     Vm {
         name: &node.name,
         role: cluster.part(node),

@@ -22,7 +22,7 @@ pub struct Settled {
     pub hosts: Vec<(String, Ipv4Addr)>,
     /// What is left of each node, by its name.
     pub nodes: BTreeMap<String, Trace>,
-    /// The nodes have been booted for the installation.
+    /// A node has been booted for the installation.
     pub begun: bool,
     /// What each host remembers of what was decided then, or why its record cannot be read.
     pub records: Vec<(String, Result<Decided, String>)>,
@@ -44,8 +44,7 @@ pub struct Trace {
 impl Settled {
     /// Returns what was decided when the VMs first booted; before, everything is open.
     pub(super) fn decided(&self, inventory: &Inventory, problems: &mut Vec<Problem>) -> Decided {
-        let booted = self.begun || self.nodes.values().any(|trace| !trace.vms.is_empty());
-        if booted { decided::agreed(inventory, &self.records, problems) } else { Decided::default() }
+        if self.begun { decided::agreed(inventory, &self.records, problems) } else { Decided::default() }
     }
 
     /// Returns the host a node stays on; `None` where it may go anywhere.

@@ -110,7 +110,10 @@ async fn host(member: &Member, cluster: &Cluster, redactor: &Redactor, folder: &
     kept.errors.extend(unknown.map(|(part, reason)| format!("{part} could not be read: {reason}\n")));
     let domains = member.facts.hypervisor.iter().flat_map(|seen| &seen.domains);
     for domain in domains.filter(|domain| domain.cluster().as_deref() == Some(cluster.name.as_str())) {
-        kept.keep(&format!("{}.xml", domain.name), &format!("<!-- {:?} -->\n{}", domain.state, domain.xml));
+        kept.keep(
+            &format!("{}.xml", domain.name),
+            &format!("<!-- {:?} -->\n{}", domain.state, domain.shown()),
+        );
     }
     kept.end()
 }

@@ -82,9 +82,8 @@ fn looks(path: &str) -> Result<String, Error> {
 /// joins an installed cluster, and was never among the installer's inputs.
 pub(super) fn as_begun(cluster: &Cluster, facts: &[&Facts]) -> Cluster {
     let place = Place::of(cluster);
-    let has_begun = facts.iter().any(|facts| facts.files.contains_key(&place.begun()));
     let mut known = cluster.clone();
-    if let (true, Some(before)) = (has_begun, facts[0].text(&place.inputs())) {
+    if let (true, Some(before)) = (bringup::is_begun(cluster, facts), facts[0].text(&place.inputs())) {
         // As agent-config names it, or the ignition.
         let names = |node: &Node| {
             let name = cluster.hostname(node);

@@ -56,7 +56,8 @@ pub struct DomainSeen {
     pub state: DomainState,
     /// It starts with the host.
     pub autostart: bool,
-    /// Its persistent XML description: what it will be after its next power-off.
+    /// Its persistent XML description, whole: what it will be after its next power-off. It is defined from again,
+    /// so the passwords of its displays are in it: [`DomainSeen::shown`] is for eyes.
     pub xml: String,
     /// Its XML description as it runs; `None` where it is off.
     pub live: Option<String>,
@@ -140,7 +141,7 @@ case $lists in *"=${m}listed:"*) ;; *) return 0;; esac
 while read -r a b; do case $a,$kind in
 "=$m"*,*) kind=${a#"=$m"} kind=${kind%:} pool=${b%:};;
 ,*|error:,*) ;;
-*,domain) more+="echo '=${m}state $a:'; domstate $a; echo =${m}xml:; dumpxml --inactive $a; echo =${m}live:; dumpxml $a; ";;
+*,domain) more+="echo '=${m}state $a:'; domstate $a; echo =${m}xml:; dumpxml --inactive --security-info $a; echo =${m}live:; dumpxml $a; ";;
 *,pool) more+="echo '=${m}pool-xml $a:'; pool-dumpxml $a; ";;
 *[!A-Za-z0-9._-]*,volume) ;;
 *,volume) more+="echo '=${m}volume-xml $pool $a:'; vol-dumpxml --pool $pool $a; ";;

@@ -11,7 +11,6 @@ mod bridge;
 mod change;
 mod conflict;
 mod domain;
-mod domain_shape;
 mod entries;
 mod facts;
 mod fdb;
@@ -45,7 +44,6 @@ pub use bridge::Bridge;
 pub use change::{Action, Change, Detail};
 pub use conflict::Conflict;
 pub use domain::Domain;
-pub use domain_shape::DomainShape;
 pub use entries::Entries;
 pub use facts::{Facts, FactsError};
 pub use fdb::{FdbSeen, Peers};
@@ -68,6 +66,7 @@ pub use system::System;
 pub use unit::{Reload, Stamp, Unit, UnitSeen};
 pub use volume::Volume;
 pub use vxlan::Vxlan;
+pub use xml::Unreadable;
 
 /// One thing wanted on a host.
 #[derive(Debug, Clone)]

@@ -35,9 +35,10 @@ impl Pool {
     /// Returns a [`Conflict`] where another pool keeps the folder, or the name keeps another folder.
     pub fn changes(&self, facts: &Facts) -> Result<Vec<Change>, Conflict> {
         let pools = facts.hypervisor.as_ref().map(|seen| seen.pools.as_slice()).unwrap_or_default();
-        let keeps_folder = |pool: &&PoolSeen| {
-            let folder = Element::read(&pool.xml).and_then(|xml| Some(xml.at(&["target", "path"])?.text()));
-            folder.is_some_and(|folder| is_same(&folder, &self.path))
+        let keeps_folder = |pool: &&PoolSeen| match Element::read(&pool.xml) {
+            Ok(xml) => xml.at(&["target", "path"]).is_some_and(|path| is_same(&path.text(), &self.path)),
+            // What cannot be read may keep any folder that it names.
+            Err(_) => pool.xml.contains(&self.path),
         };
         if let Some(other) = pools.iter().find(|pool| pool.name != self.name && keeps_folder(pool)) {
             return Err(self.conflict(format!("pool {} keeps the folder {}", other.name, self.path)));
@@ -53,6 +54,9 @@ impl Pool {
                 step("autostart", Call::AutostartPool { pool: pool(), on: true }),
             ]);
         };
+        if let Err(reason) = Element::read(&seen.xml) {
+            return Err(self.conflict(format!("a pool whose description cannot be read: {reason}")));
+        }
         if !keeps_folder(&seen) {
             return Err(self.conflict("a pool over another folder".into()));
         }

@@ -231,3 +231,13 @@ fn records_that_disagree_or_come_from_a_later_ocp2_are_problems() {
         assert!(resolved(SAME, &[("bm1", damaged)], nothing).is_err(), "{damaged:?}");
     }
 }
+
+#[test]
+fn a_vm_that_is_there_and_has_never_booted_decides_nothing() {
+    let loaded = fake::load(&PLAIN.text()).unwrap();
+    let record = Decided::read("ocp2-settled 1\nmtu 1350\naddressing dhcp\n");
+    let settled = Settled { records: vec![("bm0".to_owned(), record)], ..settled(&PLAIN.cluster()) };
+    assert!(settled.nodes.values().all(|trace| !trace.vms.is_empty()));
+    assert_eq!(around(&loaded, &settled).unwrap().network.mtu, 1350);
+    assert_eq!(around(&loaded, &Settled { begun: false, ..settled }).unwrap().network.mtu, 1400);
+}

@@ -13,6 +13,7 @@ mod changes;
 mod cli;
 mod dnf;
 mod durable;
+mod extended;
 mod facts;
 mod filters;
 mod inventories;

@@ -1,6 +1,9 @@
 //! A change made by hand on one host: named by `plan`, mended by `up`, and nothing else touched.
 
-use crate::stage::Stage;
+use crate::{
+    fleet::{host, inventory},
+    stage::{Stage, apart},
+};
 
 /// What is changed by hand, and how `plan` has to name it.
 pub struct Drift {
@@ -50,4 +53,62 @@ pub fn a_lost_disk_is_made_anew(stage: &Stage, scope: &[&str]) {
     let up = stage.ocp2(&[&["up", "-o", "json"], scope].concat()).succeeds().json();
     assert_eq!(up["changed"], 2, "{up}");
     stage.ocp2(&[&["plan", "--check"], scope].concat()).succeeds();
+}
+
+/// What the owner of a VM may add to it: a disk and a NIC by `virsh`, and what else its description may say.
+const EXTENDED: &str = r#"set -e
+cd /var/lib/libvirt/images
+qemu-img create -q -f raw more.img 64M
+virsh -q attach-disk ocp-master0 /var/lib/libvirt/images/more.img vdb --config --cache writeback
+echo "<interface type='user'><mac address='52:54:00:aa:00:01'/><model type='virtio'/></interface>" > nic.xml
+virsh -q attach-device ocp-master0 nic.xml --config
+virsh dumpxml --inactive --security-info ocp-master0 | sed \
+    -e "s|<domain type='qemu'>|<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>|" \
+    -e "s|<metadata>|<title>First of three</title><metadata><own:rack xmlns:own='urn:own' row=\"b\"><!-- rack 7 --></own:rack>|" \
+    -e "s|</vcpu>|</vcpu><cputune><shares>512</shares></cputune>|" \
+    -e "s|</devices>|<graphics type='vnc' autoport='yes' passwd='hidden'/></devices><qemu:commandline><qemu:arg value='-global'/><qemu:arg value='ICH9-LPC.disable_s3=1'/></qemu:commandline>|" > domain.xml
+virsh -q define domain.xml --validate"#;
+
+#[test]
+fn a_vm_keeps_what_its_owner_added_when_its_memory_changes() {
+    let stage = apart("owner");
+    let hosts = [host(&stage, 1)];
+    let of = |memory: &str| {
+        let nodes = format!(
+            "nodes: {{masters: {{count: 1, vcpus: 1, memory: {memory}, disk: 1GiB}}, workers: {{count: 0}}}}"
+        );
+        inventory(&stage, "ocp", &hosts, &nodes)
+    };
+    let (small, large) = (of("256MiB"), of("288MiB"));
+    let ocp2 = |command: &[&str], inventory: &str| {
+        stage.ocp2(&[command, &["--until", "machines", inventory]].concat())
+    };
+    ocp2(&["up"], &small).succeeds();
+    stage.at("bm1", EXTENDED).succeeds();
+    ocp2(&["plan", "--check"], &small).succeeds();
+
+    // Defined anew, libvirt puts controllers of one kind together.
+    let described = || {
+        let told = stage.at("bm1", "virsh dumpxml --inactive --security-info ocp-master0").succeeds().stdout;
+        let mut lines: Vec<&str> = told.lines().collect();
+        lines.sort_unstable();
+        lines.join("\n")
+    };
+    let before = described();
+    for added in
+        ["dev='vdb'", "type='user'", "rack 7", "own:rack", "passwd='hidden'", "<qemu:arg", "<shares>512"]
+    {
+        assert!(before.contains(added), "{added} is not in\n{before}");
+    }
+    let up = ocp2(&["up", "-o", "json"], &large).succeeds().json();
+    assert_eq!(up["changed"], 1, "{up}");
+    let memory = |kib: &str| format!("'KiB'>{kib}</");
+    assert_eq!(described(), before.replace(&memory("262144"), &memory("294912")));
+    ocp2(&["plan", "--check"], &large).ends(8).shows("waits for a power-off: memory 256 MiB → 288 MiB");
+
+    stage.at("bm1", "virsh -q destroy ocp-master0").succeeds();
+    ocp2(&["up"], &large).succeeds();
+    ocp2(&["plan", "--check"], &large).succeeds();
+    let runs = stage.at("bm1", "virsh dumpxml ocp-master0").succeeds().stdout;
+    assert!(runs.contains("dev='vdb'") && runs.contains(&memory("294912")), "{runs}");
 }

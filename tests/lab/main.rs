@@ -13,6 +13,7 @@ mod disconnected;
 mod down;
 mod downloads;
 mod drift;
+mod first_start;
 mod fleet;
 mod footprint;
 mod growth;

@@ -185,7 +185,8 @@ impl Want {
                 Resource::Volume(Volume { pool, name, path, capacity, from, xml, domain, late })
             }
             Self::Domain { name, cluster, xml } => {
-                Resource::Domain(Box::new(Domain { name, cluster, xml: text(&xml) }))
+                let medium = format!("/var/lib/libvirt/images/ocp/{cluster}-agent.iso");
+                Resource::Domain(Box::new(Domain { name, cluster, medium, xml: text(&xml) }))
             }
         }
     }

@@ -1,11 +1,16 @@
 //! The boot image's next step, and what is frozen once nodes have booted from it.
 
 use ocp2::{
-    bringup::{ImageRecord, ImageStep, Phase, Place, frozen_inputs, image_path, image_step},
-    resource::{Action, Detail, Facts, Resource, sha256},
+    bringup::{self, ImageRecord, ImageStep, Phase, Place, frozen_inputs, image_path, image_step},
+    cluster::Cluster,
+    resource::{
+        Action, Detail, Facts, Resource,
+        hypervisor::{DomainState, Seen},
+        sha256,
+    },
 };
 
-use super::{cluster, file};
+use super::{cluster, domain, file};
 
 /// A host's facts of the boot image.
 #[derive(Clone, Copy, Default)]
@@ -154,25 +159,70 @@ fn an_unreadable_mark_is_a_mark() {
     assert_eq!(image_step(&cluster, &sha256(b"now"), &[&facts]), ImageStep::Frozen);
 }
 
-#[test]
-fn the_machines_are_marked_as_begun_before_they_boot() {
-    let cluster = cluster();
-    let place = Place::of(&cluster);
-    let wanted = |facts: &Facts| -> Vec<String> {
-        let resources = Phase::Machines.wanted(&cluster, 0, facts).unwrap();
-        let name = |resource: Resource| match resource {
-            Resource::File(file) => Some(file.path),
-            Resource::Domain(domain) => Some(domain.name),
-            _ => None,
-        };
-        resources.into_iter().filter_map(name).collect()
+/// Returns the names of the files and domains that a host is to have for its VMs, in order.
+fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Vec<String> {
+    let name = |resource: Resource| match resource {
+        Resource::File(file) => Some(file.path),
+        Resource::Domain(domain) => Some(domain.name),
+        _ => None,
     };
+    Phase::Machines.wanted(cluster, host, facts).unwrap().into_iter().filter_map(name).collect()
+}
+
+#[test]
+fn a_host_is_marked_once_its_vms_are_started() {
+    let mut cluster = cluster();
+    let place = Place::of(&cluster);
     let mut facts = Facts::default();
-    let before = wanted(&facts);
-    let mark = before.iter().position(|name| *name == place.begun()).unwrap();
-    let first = before.iter().position(|name| name == "ocp-master0").unwrap();
-    assert!(mark < first, "{before:?}");
+    let all = wanted(&cluster, 0, &facts);
+    let mark = all.iter().position(|name| *name == place.begun()).unwrap();
+    let last = all.iter().rposition(|name| name.starts_with("ocp-")).unwrap();
+    assert!(mark > last, "{all:?}");
     // A later run with another image must not say that the nodes booted from that.
     facts.files.insert(place.begun(), file("{}"));
-    assert!(!wanted(&facts).contains(&place.begun()));
+    assert!(!wanted(&cluster, 0, &facts).contains(&place.begun()));
+    // A host without VMs has started none, whatever becomes of the others'.
+    cluster.nodes.retain(|node| node.host != 1);
+    assert!(!wanted(&cluster, 1, &Facts::default()).contains(&place.begun()));
+}
+
+/// Hosts with an image of these inputs, whose VMs are defined and in this state.
+fn defined(cluster: &Cluster, inputs: &str, state: DomainState) -> [Facts; 2] {
+    let place = Place::of(cluster);
+    let record =
+        ImageRecord { sha256: "11".repeat(32), size: 1000, inputs: sha256(inputs.as_bytes()), ignited: None };
+    ["ocp-master0", "ocp-master1"].map(|name| Facts {
+        files: [(place.image(), file(&record.text()))].into(),
+        listing: [(image_path(cluster), 1000)].into(),
+        hypervisor: Some(Seen { domains: vec![domain(name, Some("ocp"), state)], ..Seen::default() }),
+        ..Facts::default()
+    })
+}
+
+#[test]
+fn a_first_start_that_fails_freezes_nothing() {
+    let cluster = cluster();
+    let hosts = defined(&cluster, "before", DomainState::Off);
+    assert_eq!(image_step(&cluster, &sha256(b"now"), &[&hosts[0], &hosts[1]]), ImageStep::Make);
+    assert!(!bringup::settled(&cluster, &[("bm1", &hosts[0]), ("bm2", &hosts[1])]).begun);
+    assert!(!bringup::is_begun(&cluster, &[&hosts[0], &hosts[1]]));
+}
+
+#[test]
+fn a_vm_that_is_on_freezes_what_it_booted_from_even_where_no_mark_was_written() {
+    let cluster = cluster();
+    for state in [DomainState::Running, DomainState::Paused] {
+        let [off, _] = defined(&cluster, "before", DomainState::Off);
+        let [_, on] = defined(&cluster, "before", state);
+        assert_eq!(image_step(&cluster, &sha256(b"now"), &[&off, &on]), ImageStep::Frozen);
+        assert_eq!(image_step(&cluster, &sha256(b"before"), &[&off, &on]), ImageStep::Done);
+        assert!(bringup::settled(&cluster, &[("bm1", &off), ("bm2", &on)]).begun);
+        // The next run writes the mark, and of the image that was booted from.
+        assert!(wanted(&cluster, 1, &on).contains(&Place::of(&cluster).begun()));
+    }
+    // Somebody else's VM says nothing of this cluster.
+    let [mut other, _] = defined(&cluster, "before", DomainState::Off);
+    other.hypervisor.as_mut().unwrap().domains =
+        vec![domain("ocp-master0", Some("two"), DomainState::Running)];
+    assert_eq!(image_step(&cluster, &sha256(b"now"), &[&other]), ImageStep::Make);
 }
