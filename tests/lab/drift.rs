@@ -65,7 +65,7 @@ virsh -q attach-device ocp-master0 nic.xml --config
 virsh dumpxml --inactive --security-info ocp-master0 | sed \
     -e "s|<domain type='qemu'>|<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>|" \
     -e "s|<metadata>|<title>First of three</title><metadata><own:rack xmlns:own='urn:own' row=\"b\"><!-- rack 7 --></own:rack>|" \
-    -e "s|</vcpu>|</vcpu><cputune><shares>512</shares></cputune>|" \
+    -e "s|</vcpu>|</vcpu><iothreads>2</iothreads>|" \
     -e "s|</devices>|<graphics type='vnc' autoport='yes' passwd='hidden'/></devices><qemu:commandline><qemu:arg value='-global'/><qemu:arg value='ICH9-LPC.disable_s3=1'/></qemu:commandline>|" > domain.xml
 virsh -q define domain.xml --validate"#;
 
@@ -96,7 +96,7 @@ fn a_vm_keeps_what_its_owner_added_when_its_memory_changes() {
     };
     let before = described();
     for added in
-        ["dev='vdb'", "type='user'", "rack 7", "own:rack", "passwd='hidden'", "<qemu:arg", "<shares>512"]
+        ["dev='vdb'", "type='user'", "rack 7", "own:rack", "passwd='hidden'", "<qemu:arg", "<iothreads>2"]
     {
         assert!(before.contains(added), "{added} is not in\n{before}");
     }
