@@ -1,7 +1,7 @@
 //! Phase `hosts`: packages and services that everything else stands on.
 
 use crate::{
-    bringup::Place,
+    bringup::{Place, ownership},
     cluster::Cluster,
     resource::{Facts, KvmProof, Label, Manager, Package, Resource, Unit},
 };
@@ -62,7 +62,8 @@ pub(super) fn wanted(cluster: &Cluster, facts: &Facts) -> Vec<Resource> {
         quiet: vec!["haproxy.service".into(), "dnsmasq.service".into()],
         record: place.var("before/packages"),
     };
-    let mut wanted = vec![Resource::Package(package)];
+    let mut wanted: Vec<Resource> = ownership::missing_record(cluster, facts).into_iter().collect();
+    wanted.push(Resource::Package(package));
     wanted.extend(label.map(Resource::Label));
     let before = place.var("before/units");
     // Enabled as a service and not only by its socket, for guests are

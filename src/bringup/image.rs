@@ -9,7 +9,8 @@ use crate::{
         machines::{ignition_path, image_path},
     },
     cluster::Cluster,
-    resource::{Change, Detail, Facts},
+    command::{Script, quote},
+    resource::{Change, Detail, Facts, Kind, Owned},
 };
 
 /// What a host remembers of the boot image it has; kept beside it, as JSON.
@@ -93,6 +94,19 @@ pub fn image_step(cluster: &Cluster, inputs: &str, hosts: &[&Facts]) -> ImageSte
         }
         _ => ImageStep::Make,
     }
+}
+
+/// Returns the change that makes the pool's folder on a host for the boot image and what goes with it, which
+/// are written down with it.
+#[must_use]
+pub fn image_folder(cluster: &Cluster, host: usize) -> Change {
+    let folder = cluster.machines.pool.display().to_string();
+    let script = Script::new().line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&folder)));
+    let ignition = cluster.machines_on(host).filter(|_| cluster.is_upi());
+    let ignition = ignition.map(|node| ignition_path(cluster, node));
+    let files = ignition.chain([image_path(cluster)]).map(|path| Owned::new(Kind::File, path));
+    let made = [Owned::new(Kind::Folder, &folder)].into_iter().chain(files);
+    Change::shell(format!("folder {folder}"), "make it for the boot image", script).making(made)
 }
 
 /// Says what has changed in the installer's inputs since the nodes booted with them; `inputs` are those of now,

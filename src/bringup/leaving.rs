@@ -4,7 +4,7 @@
 //! not: etcd counts it as a member, and knows nothing of what is done here.
 
 use crate::{
-    bringup::{Finding, Place, machines::disk_path, removal},
+    bringup::{Finding, Place, machines::disk_path, ownership::Ownership, storage},
     cluster::{Cluster, Node},
     command::{Command, Script, quote},
     resource::{
@@ -25,7 +25,7 @@ pub struct Leave {
     pub disks: bool,
 }
 
-/// A disk in the cluster's pool that is of no VM.
+/// A disk that was made for the cluster and is of no VM.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeptDisk {
@@ -52,7 +52,7 @@ pub fn leave(cluster: &Cluster, host: usize, facts: &Facts, leave: Leave) -> Vec
         // The disk of a VM that stays is not without one.
         let disks = if leave.vms { disks(cluster, host, facts) } else { kept_disks(cluster, host, facts) };
         let place = Place::of(cluster);
-        changes.extend(disks.iter().map(|disk| removal::delete_own_disk(&place, facts, &disk.path)));
+        changes.extend(disks.iter().map(|disk| storage::delete_own_disk(&place, facts, &disk.path)));
     }
     changes
 }
@@ -138,7 +138,7 @@ fn power_off(domain: &str) -> Script {
         .line(format_args!("for i in $(seq {POWER_OFF_SECONDS}); do runs || break; sleep 1; done"))
 }
 
-/// Lists the disks in the cluster's pool that are of no VM of the inventory's on this host.
+/// Lists the disks of this cluster's that are of no VM of the inventory's on this host.
 fn disks(cluster: &Cluster, host: usize, facts: &Facts) -> Vec<KeptDisk> {
     let pool = Place::of(cluster).pool();
     let told = facts.hypervisor.iter().flat_map(|seen| &seen.volumes).filter(|volume| volume.pool == pool);
@@ -152,6 +152,7 @@ fn disks(cluster: &Cluster, host: usize, facts: &Facts) -> Vec<KeptDisk> {
     }
     let known = cluster.nodes_on(host).chain(&cluster.bootstrap);
     let wanted: Vec<String> = known.map(|node| disk_path(cluster, node)).collect();
-    disks.retain(|disk| removal::disk_of(cluster, &disk.path).is_some() && !wanted.contains(&disk.path));
+    let owned = Ownership::of(cluster, facts);
+    disks.retain(|disk| owned.has_volume(&disk.path) && !wanted.contains(&disk.path));
     disks
 }

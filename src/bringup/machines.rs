@@ -28,22 +28,26 @@ pub(super) fn wanted(cluster: &Cluster, host: usize, facts: &Facts) -> Result<Ve
         wanted.push(Resource::Domain(Box::new(domain_with(cluster, node, !late)?)));
     }
     wanted.extend(begun::mark(cluster, host, facts).map(Resource::File));
-    wanted.extend(bootstrap::retired(cluster, host).map(Resource::Retired));
+    wanted.extend(bootstrap::retired(cluster, host, facts).map(Resource::Retired));
     Ok(wanted)
 }
 
 /// Returns where the boot image is on every host: an ISO, or the disk image that disks are made from.
 #[must_use]
 pub fn image_path(cluster: &Cluster) -> String {
-    if !cluster.is_upi() {
-        return iso_path(cluster);
-    }
-    format!("{}/{}-rhcos.qcow2", cluster.machines.pool.display(), cluster.name)
+    let [iso, disk] = image_names(cluster);
+    format!("{}/{}", cluster.machines.pool.display(), if cluster.is_upi() { disk } else { iso })
 }
 
 /// Returns where the ISO is that VMs boot from, on every host, if the method has one.
 fn iso_path(cluster: &Cluster) -> String {
-    format!("{}/{}-agent.iso", cluster.machines.pool.display(), cluster.name)
+    let [iso, _] = image_names(cluster);
+    format!("{}/{iso}", cluster.machines.pool.display())
+}
+
+/// Returns the names of boot images, by whatever method: an ISO, and a disk image.
+pub(super) fn image_names(cluster: &Cluster) -> [String; 2] {
+    ["agent.iso", "rhcos.qcow2"].map(|name| format!("{}-{name}", cluster.name))
 }
 
 /// Returns where the ignition of a VM is on its host.

@@ -133,6 +133,8 @@ pub fn questions(cluster: &Cluster, host: usize) -> Result<Questions, render::Er
     strangers::ask(&mut questions);
     questions.files.insert(place.network_manager_file());
     questions.files.extend([
+        place.owned(),
+        place.leaving(),
         place.begun(),
         place.ejected(),
         place.image(),

@@ -1,6 +1,6 @@
 //! Where everything of one cluster is on a host: every name carries the cluster's.
 
-use crate::cluster::Cluster;
+use crate::{cluster::Cluster, resource::record_path};
 
 /// Names and paths of one cluster on every host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +112,18 @@ impl Place {
     #[must_use]
     pub fn pool(&self) -> String {
         format!("ocp2-{}", self.cluster)
+    }
+
+    /// Returns the record of what was made for the cluster on a host.
+    #[must_use]
+    pub fn owned(&self) -> String {
+        record_path(&self.cluster)
+    }
+
+    /// Returns the file that says that `down` has begun to remove the cluster from a host.
+    #[must_use]
+    pub fn leaving(&self) -> String {
+        self.var("leaving")
     }
 
     /// Returns the file that says what the VMs of the host have booted from.

@@ -1,7 +1,7 @@
 //! What must be true of a host before anything is changed on it.
 
 use crate::{
-    bringup::{Place, kvm_proof, leaving, neighbours, removal},
+    bringup::{Place, kvm_proof, leaving, neighbours, ownership::Ownership},
     cluster::Cluster,
     resource::Facts,
 };
@@ -42,6 +42,12 @@ pub fn preflight(cluster: &Cluster, host: usize, facts: &Facts, asked: i64) -> V
     let mut find = |what: String, fix: &str| {
         findings.push(Finding { host: this.name.clone(), what, fix: fix.to_owned() });
     };
+    if facts.files.contains_key(&Place::of(cluster).leaving()) {
+        find(
+            "`ocp2 down` has begun to remove the cluster here, and did not come to its end".into(),
+            "run `ocp2 down` again first: what is left of the cluster does not fit together any more",
+        );
+    }
     match system.systemd {
         None => find("systemd does not run here".into(), "use a host whose system starts with systemd"),
         Some(version) if version < SYSTEMD => find(
@@ -124,13 +130,10 @@ fn strangers(cluster: &Cluster, facts: &Facts) -> Option<String> {
         return None;
     }
     let pool = cluster.machines.pool.display().to_string();
-    // What an earlier run has begun, it has written down first.
-    let begun = facts.listing.keys().any(|path| path.starts_with(&place.var("")));
+    let owned = Ownership::of(cluster, facts);
     let ours = |name: &String| {
         let path = format!("{pool}/{name}");
-        name == "lost+found"
-            || removal::disk_of(cluster, &path).is_some()
-            || begun && removal::is_artefact(cluster, &path)
+        name == "lost+found" || owned.has_volume(&path) || owned.has_artefact(&path)
     };
     let names: Vec<&String> = facts.folders.get(&pool)?.iter().filter(|name| !ours(name)).collect();
     if names.is_empty() {

@@ -1,15 +1,20 @@
-//! Taking down: everything that carries the cluster's name, found on the host itself.
+//! Taking down: everything that carries the cluster's name, found on the host itself; of what lies among
+//! other people's files (see [`storage`]) only what the record there names.
 //!
 //! What is removed is what is there, not what the inventory says today: a
 //! worker that left the inventory is still this cluster's.
 
+use std::collections::BTreeSet;
+
 use crate::{
-    bringup::{Place, heirs, neighbours},
+    bringup::{
+        Place, heirs, neighbours, ownership,
+        storage::{self, Storage},
+    },
     cluster::Cluster,
     command::{Command, Script, quote},
     resource::{
-        Change, Facts, Manager, Package,
-        hypervisor::{Call, DomainSeen},
+        Change, Facts, Manager, Owned, Package, Scope, hypervisor::DomainSeen, record_text, rewriting,
     },
 };
 
@@ -27,7 +32,8 @@ pub struct Removal {
 pub fn removal(cluster: &Cluster, facts: &Facts, removal: Removal) -> Vec<Change> {
     let place = Place::of(cluster);
     let mut changes = domains(&place, facts);
-    changes.extend(storage(cluster, &place, facts, removal));
+    let Storage { changes: storage, stays } = storage::removal(cluster, facts, removal.keep_volumes);
+    changes.extend(storage);
     changes.extend(units(&place, facts));
     changes.extend(neighbours::removal(&place, facts));
     changes.extend(network(&place, facts));
@@ -42,111 +48,33 @@ pub fn removal(cluster: &Cluster, facts: &Facts, removal: Removal) -> Vec<Change
         None if removal.packages => changes.extend(packages(&place, facts)),
         _ => {}
     }
-    changes.extend(files(&place, facts));
+    changes.extend(files(&place, &stays, facts));
     changes
+}
+
+/// Returns what is done on a host before anything is removed from it, and on all hosts before anything is from
+/// one: its record is written, where an earlier version has left none, for what is derived cannot be any more
+/// once half of it is gone; and it is marked, so that no `up` takes what is left at its word.
+#[must_use]
+pub fn departure(cluster: &Cluster, facts: &Facts) -> Vec<Change> {
+    let (var, leaving) = (Place::of(cluster).var(""), Place::of(cluster).leaving());
+    // Room may be just what is lacking: then the removal goes on without the mark.
+    let script = Script::new().line(format_args!(
+        "{{ [ -d {0} ] || install -d -m 755 {0}; }} && : > {1} || echo 'the host cannot be marked'",
+        quote(&var),
+        quote(&leaving)
+    ));
+    let mark = Change::shell(format!("file {leaving}"), "create", script).within(Scope::Ours);
+    let mark = (!facts.files.contains_key(&leaving)).then_some(mark);
+    let record = ownership::missing_record(cluster, facts).into_iter();
+    // A record conflicts with nothing.
+    record.flat_map(|record| record.changes(facts).unwrap_or_default()).chain(mark).collect()
 }
 
 fn domains(place: &Place, facts: &Facts) -> Vec<Change> {
     let all = facts.hypervisor.iter().flat_map(|seen| &seen.domains);
     let ours = all.filter(|domain| domain.cluster().as_deref() == Some(place.cluster()));
     ours.flat_map(DomainSeen::removal).collect()
-}
-
-/// Returns the change that deletes a disk: by libvirt, which tells nothing of a pool that does not run,
-/// or else as the file it is.
-fn delete_disk(place: &Place, facts: &Facts, path: &str) -> Change {
-    let mut told = facts.hypervisor.iter().flat_map(|seen| &seen.volumes);
-    if let Some(volume) = told.find(|volume| volume.pool == place.pool() && volume.path == path) {
-        let call = Call::DeleteVolume { pool: place.pool(), volume: volume.name.clone() };
-        return Change::hypervisor(format!("volume {}", volume.name), "delete", call);
-    }
-    let script = Script::new().line(Command::new("rm").args(["-f", path]));
-    Change::shell(format!("volume {path}"), "delete", script)
-}
-
-/// Returns what the file of a disk of this cluster's would be named after: its VM's domain.
-///
-/// Everything else in the pool's folder is somebody else's.
-pub(super) fn disk_of<'a>(cluster: &Cluster, path: &'a str) -> Option<&'a str> {
-    let name = path.strip_prefix(&format!("{}/", cluster.machines.pool.display()))?;
-    let domain = name.strip_suffix(".img")?;
-    let node = domain.strip_prefix(&*cluster.name)?.strip_prefix('-')?;
-    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (!node.is_empty() && node.chars().all(inside)).then_some(domain)
-}
-
-/// Returns the change that deletes a disk, or, where that may take something from somebody else, says
-/// why it is left.
-pub(super) fn delete_own_disk(place: &Place, facts: &Facts, path: &str) -> Change {
-    left_to_its_user(place, facts, path).unwrap_or_else(|| delete_disk(place, facts, path))
-}
-
-/// Returns, where a VM that is not this cluster's refers to a file, what says that it stays for that.
-fn left_to_its_user(place: &Place, facts: &Facts, path: &str) -> Option<Change> {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let all = facts.hypervisor.iter().flat_map(|seen| &seen.domains);
-    let mut others = all.filter(|domain| domain.cluster().as_deref() != Some(place.cluster()));
-    let user = others.find(|domain| domain.refers_to(path, &place.pool(), name))?;
-    let summary = format!("left: domain {}, which is not this cluster's, refers to it", user.name);
-    let advice = format!("take it out of {}, then `ocp2 down` deletes it", user.name);
-    Some(Change::manual(format!("file {path}"), &summary, advice))
-}
-
-fn storage(cluster: &Cluster, place: &Place, facts: &Facts, removal: Removal) -> Vec<Change> {
-    let name = place.pool();
-    let folder = cluster.machines.pool.display().to_string();
-    let seen = facts.hypervisor.as_ref();
-    let mut changes = Vec::new();
-    let volumes = seen.iter().flat_map(|seen| &seen.volumes);
-    let volumes = volumes.filter(|volume| volume.pool == name && disk_of(cluster, &volume.path).is_some());
-    for volume in volumes.filter(|_| !removal.keep_volumes) {
-        changes.push(delete_own_disk(place, facts, &volume.path));
-    }
-    // libvirt tells nothing of the volumes of a pool that does not run.
-    let told = |path: &String| seen.iter().flat_map(|seen| &seen.volumes).any(|volume| volume.path == *path);
-    let untold = facts.listing.keys().filter(|path| disk_of(cluster, path).is_some() && !told(path));
-    for path in untold.filter(|_| !removal.keep_volumes) {
-        changes.push(delete_own_disk(place, facts, path));
-    }
-    let artefacts: Vec<&String> = facts.listing.keys().filter(|path| is_artefact(cluster, path)).collect();
-    for path in &artefacts {
-        changes.push(left_to_its_user(place, facts, path).unwrap_or_else(|| {
-            let script = Script::new().line(Command::new("rm").args(["-f", path]));
-            Change::shell(format!("file {path}"), "delete", script)
-        }));
-    }
-    let pool = seen.and_then(|seen| seen.pools.iter().find(|pool| pool.name == name));
-    if let Some(pool) = pool {
-        let step = |summary: &str, call| Change::hypervisor(format!("pool {name}"), summary, call);
-        if pool.active {
-            changes.push(step("stop", Call::StopPool { pool: name.clone() }));
-        }
-        changes.push(step("undefine", Call::UndefinePool { pool: name.clone() }));
-    }
-    // A run that ended before the VMs has made the folder for the image alone.
-    if pool.is_some() || !artefacts.is_empty() {
-        let script = Script::new().line(format_args!("rmdir {} 2>/dev/null || true", quote(&folder)));
-        changes.push(Change::shell(format!("folder {folder}"), "delete if empty", script));
-    }
-    changes
-}
-
-/// Tells whether a file in the pool's folder is what VMs are made from: by any method, whole or half.
-pub(super) fn is_artefact(cluster: &Cluster, path: &str) -> bool {
-    let ours = format!("{}/{}-", cluster.machines.pool.display(), cluster.name);
-    path.strip_prefix(&ours).is_some_and(|name| {
-        if let Some(way) = name.strip_prefix("agent.iso.") {
-            // On its way: `part`, `part.0`, `TAG.part`.
-            return way.split('.').any(|word| matches!(word, "part" | "new"));
-        }
-        let whole = ["part", "new"].iter().find_map(|half| name.strip_suffix(half)?.strip_suffix('.'));
-        let is_half = whole.is_some();
-        let whole = whole.unwrap_or(name);
-        whole == "agent.iso"
-            || whole.starts_with("rhcos.")
-            || whole.strip_suffix(".ign").is_some()
-            || is_half && whole.strip_suffix(".img").is_some()
-    })
 }
 
 fn units(place: &Place, facts: &Facts) -> Vec<Change> {
@@ -278,7 +206,11 @@ fn packages(place: &Place, facts: &Facts) -> Option<Change> {
     Some(Package::removal(manager, &record, &format!("remove {}{more}", asked.join(" "))))
 }
 
-fn files(place: &Place, facts: &Facts) -> Vec<Change> {
+/// Removes what is above the folders of all clusters, once there is none. One of a cluster's two folders may
+/// be gone already: whichever is left takes both along.
+const PARENTS: &str = "rmdir /etc/ocp2 /var/lib/ocp2 2>/dev/null || true";
+
+fn files(place: &Place, stays: &BTreeSet<Owned>, facts: &Facts) -> Vec<Change> {
     let delete = |path: &str, flags: &str| {
         let script = Script::new().line(Command::new("rm").args([flags, path]));
         Change::shell(format!("file {path}"), "delete", script)
@@ -297,20 +229,42 @@ fn files(place: &Place, facts: &Facts) -> Vec<Change> {
             .line(format_args!("rmdir {folder} 2>/dev/null || true"));
         changes.push(Change::shell(format!("file {forwarding}"), "delete", script));
     }
-    let folders = [place.etc(""), place.var("")];
-    // One of the two may be gone already: whichever is left takes both parents along, once they are empty.
-    let parents = folders
-        .each_ref()
-        .map(|folder| folder.trim_end_matches('/').rsplit_once('/').map_or("/", |(parent, _)| parent));
-    for folder in &folders {
-        if facts.listing.keys().any(|path| path.starts_with(folder.trim_end_matches('/'))) {
-            // A wait of the installer that was left behind works in there.
-            let script = Script::new()
-                .line(format_args!("systemctl stop --quiet '{}*' 2>/dev/null || true", place.waits()))
-                .line(Command::new("rm").args(["-rf", folder]))
-                .line(format_args!("{} 2>/dev/null || true", Command::new("rmdir").args(parents)));
-            changes.push(Change::shell(format!("folder {folder}"), "delete", script));
-        }
+    let etc = place.etc("");
+    let is_there = |path: &String| path.starts_with(etc.trim_end_matches('/'));
+    if facts.listing.keys().any(is_there) {
+        let script = without_waits(place).line(Command::new("rm").args(["-rf", &etc])).line(PARENTS);
+        changes.push(Change::shell(format!("folder {etc}"), "delete", script));
     }
+    changes.extend(memory(place, stays, facts));
     changes
+}
+
+/// Returns source that stops a wait of the installer that was left behind: it works in our folders.
+fn without_waits(place: &Place) -> Script {
+    Script::new().line(format_args!("systemctl stop --quiet '{}*' 2>/dev/null || true", place.waits()))
+}
+
+/// Returns the change that lets the host forget the cluster, but for what stays: the record of that goes
+/// once nothing of it is left, and then as the last of all.
+fn memory(place: &Place, stays: &BTreeSet<Owned>, facts: &Facts) -> Option<Change> {
+    let (var, record) = (place.var(""), place.owned());
+    let folder = var.trim_end_matches('/');
+    let mut inside = facts.listing.keys().filter(|path| path.starts_with(folder));
+    let leaving = place.leaving();
+    let script = without_waits(place).line(format_args!(
+        "[ ! -d {0} ] || find {0} -mindepth 1 -maxdepth 1 ! -path {1} ! -path {2} -exec rm -rf {{}} +",
+        quote(folder),
+        quote(&record),
+        quote(&leaving)
+    ));
+    let unmark = Command::new("rm").args(["-f", &leaving]);
+    if stays.is_empty() {
+        let script = script.line(unmark).line(Command::new("rm").args(["-rf", &var])).line(PARENTS);
+        return inside.next().map(|_| Change::shell(format!("folder {var}"), "delete", script));
+    }
+    let is_more = |path: &String| path.trim_end_matches('/') != folder && *path != record;
+    let differs = facts.text(&record) != Some(&record_text(stays));
+    let script = script.line(rewriting(place.cluster(), stays).source().trim_end()).line(unmark);
+    (differs || inside.any(is_more))
+        .then(|| Change::shell(format!("folder {var}"), "delete all but the record of what stays", script))
 }

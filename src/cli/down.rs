@@ -49,20 +49,28 @@ async fn take_down(global: &Global, arguments: &Arguments, site: &mut Site) -> R
     };
     let before = changes(site);
     let count = before.iter().flatten().filter(|change| !change.is_manual()).count();
-    if count == 0 {
-        return report(global, &cluster.name, 0, &arguments.skip_host);
-    }
-    for (member, changes) in site.fleet.members().iter().zip(&before) {
+    let listed = site.fleet.members().iter().zip(&before).filter(|(_, changes)| !changes.is_empty());
+    for (member, changes) in listed {
         say(&format!("{}:", member.session.name()));
         for change in changes {
             say(&format!("  - {}: {}", change.resource, change.summary));
         }
+    }
+    if count == 0 {
+        return report(global, &cluster.name, 0, &arguments.skip_host);
     }
     if !global.confirm(&format!("Remove cluster {} from these hosts?", cluster.name))? {
         return Err(Failure::Declined);
     }
     site.fleet.lock().await?;
     (site.sink())(Event::Phase { phase: "down", title: "The hosts are as they were" });
+    let departures = site.fleet.members().iter().zip(changes(site)).map(|(member, changes)| {
+        let goes = changes.iter().any(|change| !change.is_manual());
+        if goes { bringup::departure(&cluster, &member.facts) } else { Vec::new() }
+    });
+    let departures = departures.collect();
+    site.fleet.apply(departures).await?;
+    site.fleet.refresh().await?;
     let now = changes(site);
     site.fleet.apply(now).await?;
     site.fleet.refresh().await?;

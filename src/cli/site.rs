@@ -105,13 +105,15 @@ impl Site {
         Ok(self.resolve()?.cluster)
     }
 
-    /// Fails with all that the hosts could not tell; `without` says which part is not missed.
+    /// Fails with all that the hosts could not tell, or not so that it is believed; `without` says which part is not missed.
     pub(super) fn refuse_unread(&self, without: Option<&str>) -> Result<(), Failure> {
         let place = Place::of(&self.assumed);
         let unread = |member: &Member| {
             let mut facts = member.facts.clone();
             facts.unknown.retain(|part, _| Some(*part) != without);
-            bringup::unread(&place, member.session.name(), &facts)
+            let host = member.session.name();
+            let unfit = bringup::unfit(&self.assumed, host, &facts);
+            bringup::unread(&place, host, &facts).into_iter().chain(unfit)
         };
         let findings: Vec<Finding> = self.fleet.members().iter().flat_map(unread).collect();
         if findings.is_empty() { Ok(()) } else { Err(Failure::NotReady(findings)) }

@@ -1,6 +1,6 @@
 //! Carrying out the changes of one host.
 
-use std::{pin::pin, sync::Mutex};
+use std::{mem, pin::pin, sync::Mutex};
 
 use futures_util::future::join_all;
 use tokio::time::timeout;
@@ -35,11 +35,12 @@ pub(super) struct Applier<'a> {
 }
 
 impl Applier<'_> {
-    /// Carries out changes in order: neighbouring shell changes are one script.
+    /// Carries out changes in order: neighbouring shell changes are one script. `record` writes down what they
+    /// make, before the first of them.
     ///
     /// # Errors
     /// Stops at the first failure and returns it.
-    pub(super) async fn apply(&mut self, changes: &[Change]) -> Result<(), Error> {
+    pub(super) async fn apply(&mut self, changes: &[Change], mut record: Script) -> Result<(), Error> {
         let of = changes.len();
         let mut at = 0;
         while at < of {
@@ -47,12 +48,13 @@ impl Applier<'_> {
                 Action::Shell(_) => {
                     let is_shell = |change: &&Change| matches!(change.action, Action::Shell(_));
                     let count = changes[at..].iter().take_while(is_shell).count();
-                    self.guarded(&changes[at..at + count], at, of).await?;
+                    self.guarded(&changes[at..at + count], at, of, mem::take(&mut record)).await?;
                     at += count;
                 }
                 Action::Hypervisor(_) => {
                     let is_call = |change: &&Change| matches!(change.action, Action::Hypervisor(_));
                     let count = changes[at..].iter().take_while(is_call).count();
+                    self.write_down(&mem::take(&mut record)).await?;
                     self.calls(&changes[at..at + count], at, of).await?;
                     at += count;
                 }
@@ -64,6 +66,18 @@ impl Applier<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Runs a script that writes down what is made, where no change is a script that it could be part of.
+    async fn write_down(&self, record: &Script) -> Result<(), Error> {
+        if record.source().is_empty() {
+            return Ok(());
+        }
+        let script = lock::marking(self.cluster).line("set -eu -o pipefail").line(record.source());
+        let (host, step) = (self.session.name().to_owned(), "writing down what is made".to_owned());
+        let output = self.session.run(&script, |_| {}).await?;
+        let (status, output) = (output.status, output.stderr);
+        if status == 0 { Ok(()) } else { Err(Error::Step { host, step, status, output }) }
     }
 
     /// Makes calls to libvirt in order, but those of several domains at once: they do not know each other.
@@ -106,21 +120,36 @@ impl Applier<'_> {
     }
 
     /// Carries out shell changes; those that could cut the way in, and what is between them, on probation.
-    async fn guarded(&self, changes: &[Change], first: usize, of: usize) -> Result<(), Error> {
+    async fn guarded(
+        &self,
+        changes: &[Change],
+        first: usize,
+        of: usize,
+        record: Script,
+    ) -> Result<(), Error> {
         let risky = |change: &Change| change.undo.is_some();
         let begin = changes.iter().position(risky).unwrap_or(changes.len());
         let end = changes.iter().rposition(risky).map_or(begin, |last| last + 1);
-        self.shell(&changes[..begin], first, of, Script::new()).await?;
-        self.probation(&changes[begin..end], first + begin, of).await?;
+        let (early, late) = if begin == 0 { (Script::new(), record) } else { (record, Script::new()) };
+        self.shell(&changes[..begin], first, of, early).await?;
+        self.probation(&changes[begin..end], first + begin, of, late).await?;
         self.shell(&changes[end..], first + end, of, Script::new()).await
     }
 
-    async fn probation(&self, changes: &[Change], first: usize, of: usize) -> Result<(), Error> {
+    async fn probation(
+        &self,
+        changes: &[Change],
+        first: usize,
+        of: usize,
+        record: Script,
+    ) -> Result<(), Error> {
         if changes.is_empty() {
             return Ok(());
         }
         let probation = Probation::new(self.cluster, self.session);
-        let mut steps = pin!(self.shell(changes, first, of, probation.arm(changes)));
+        // Armed first: what fails then is told by its own words, as any step is.
+        let before = probation.arm(changes).line(record.source());
+        let mut steps = pin!(self.shell(changes, first, of, before));
         // Steps that cut the way in never tell their end.
         let mut told = timeout(SILENCE, &mut steps).await.ok();
         loop {

@@ -17,7 +17,7 @@ use crate::{
         token::token,
     },
     host::{Hypervisor, Keyring, Session, Target},
-    resource::{Change, Facts, Questions, Resource, Scope},
+    resource::{Change, Facts, Questions, Resource, Scope, writing_down},
 };
 
 /// How often what differs is applied: a tunnel that had to be made anew has lost its peers and
@@ -250,8 +250,9 @@ impl Fleet {
             member.stale = member.stale.max(changes.iter().map(|change| change.touches).max());
             let host = member.session.name().to_owned();
             sink(Event::Applying { host, changes: changes.len() });
+            let record = writing_down(cluster, &changes, &member.facts);
             let Member { session, hypervisor, .. } = member;
-            Applier { cluster, session, hypervisor, sink }.apply(&changes).await
+            Applier { cluster, session, hypervisor, sink }.apply(&changes, record).await
         }))
         .await;
         settle(outcomes)

@@ -2,7 +2,6 @@
 
 use crate::{
     cluster::Cluster,
-    command::{Script, quote},
     engine::{Event, Fleet, Sink},
     host::{Digest, Session},
     install::Error,
@@ -34,21 +33,12 @@ pub(super) async fn apply_on(fleet: &mut Fleet, changes: Vec<Change>) -> Result<
 }
 
 /// Sends a file of the workstation's into the pool's folder on the first host.
-pub(super) async fn upload(fleet: &Fleet, cluster: &Cluster, path: &str, to: &str) -> Result<Digest, Error> {
+pub(super) async fn upload(fleet: &Fleet, path: &str, to: &str) -> Result<Digest, Error> {
     let (session, sink) = (&fleet.members()[0].session, fleet.sink());
     let local = |source| Error::Local { path: path.into(), source };
     let file = tokio::fs::File::open(path).await.map_err(local)?;
     let total = file.metadata().await.map_err(local)?.len();
-    make_folder(session, cluster).await?;
     Ok(session.upload(file, total, to, MODE, transfer(sink, session, total)).await?)
-}
-
-/// Makes the pool's folder, unless it is there.
-pub(super) async fn make_folder(session: &Session, cluster: &Cluster) -> Result<(), Error> {
-    let folder = cluster.machines.pool.display().to_string();
-    let script = Script::new().line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&folder)));
-    session.run(&script, |_| {}).await?.checked(session.name(), "making the pool's folder")?;
-    Ok(())
 }
 
 /// Returns what tells of the boot image's way to a host.

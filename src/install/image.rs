@@ -1,7 +1,7 @@
 //! The boot image: made or got on the first host, then on every host.
 
 use crate::{
-    bringup::{ImageRecord, ImageStep, Place, frozen_inputs, image_path, image_step, release},
+    bringup::{ImageRecord, ImageStep, Place, frozen_inputs, image_folder, image_path, image_step, release},
     cluster::{Cluster, Method},
     command::{Command, Script, into_place, quote},
     engine::{Event, Fleet},
@@ -114,8 +114,18 @@ async fn get_installer(
     Ok(())
 }
 
+/// Makes the pool's folder on these hosts, once it is written down what comes there.
+async fn make_folders(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(), Error> {
+    let mut changes = vec![Vec::new(); fleet.members().len()];
+    for &host in hosts {
+        changes[host] = vec![image_folder(cluster, host)];
+    }
+    Ok(fleet.apply(changes).await?)
+}
+
 /// Makes or gets the image; returns how many hosts have it then that had not.
 async fn make(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs) -> Result<usize, Error> {
+    make_folders(fleet, cluster, &[0]).await?;
     if let Some(iso) = cluster.install.method.own_iso() {
         return bring_up(fleet, cluster, inputs, iso).await;
     }
@@ -149,6 +159,7 @@ async fn bring_up(fleet: &mut Fleet, cluster: &Cluster, inputs: &Inputs, iso: &s
         record.is_none_or(|record| record.inputs != inputs.digest)
     };
     let mut hosts: Vec<usize> = (1..fleet.members().len()).filter(lacks).collect();
+    make_folders(fleet, cluster, &hosts).await?;
     let Uploaded { digest: Digest { sha256, size }, relayed } =
         send(fleet, cluster, iso, &inputs.digest, &hosts).await?;
     // Where the others do not have it, the next run brings it from the first host.
@@ -173,8 +184,7 @@ fn as_shown(place: &Place, inputs: &Inputs) -> Vec<Change> {
 
 /// Returns the source that makes the image from fresh copies of the inputs, for the installer eats them.
 fn creating(cluster: &Cluster, place: &Place, install_config: &Secret, agent_config: &str) -> Script {
-    let (assets, pool) = (installer::assets(place), cluster.machines.pool.display().to_string());
-    let iso = image_path(cluster);
+    let (assets, iso) = (installer::assets(place), image_path(cluster));
     let new = format!("{iso}.new");
     let write = |path: &str| Command::new("install").args(["-m", "600", "/dev/stdin", path]);
     let variables = installer::variables(place);
@@ -189,16 +199,15 @@ fn creating(cluster: &Cluster, place: &Place, install_config: &Secret, agent_con
     }
     script
         .line(installer::running(place, &["agent", "create", "image", "--dir", &assets]))
-        .line(format_args!("[ -d {0} ] || install -d -m 711 {0}", quote(&pool)))
         // The pool may be another file system.
         .line(format_args!("mv -f {}/agent.x86_64.iso {}; chmod 600 {1}", quote(&assets), quote(&new)))
         .line(into_place(&new, &iso))
 }
 
 fn downloading(cluster: &Cluster, place: &Place, url: &str) -> Script {
-    let (iso, pool) = (quote(&image_path(cluster)), cluster.machines.pool.display().to_string());
+    let iso = quote(&image_path(cluster));
     functions(cluster, place, url)
-        .line(format_args!("umask 077; [ -d {0} ] || install -d -m 711 {0}", quote(&pool)))
+        .line("umask 077")
         .line(format_args!(
             "download {0} {iso} || {{ echo {0}' cannot be downloaded'; exit 1; }}",
             quote(url)
@@ -233,6 +242,7 @@ async fn copy(fleet: &mut Fleet, cluster: &Cluster, hosts: &[usize]) -> Result<(
     let first = &fleet.members()[0];
     let record = first.facts.text(&place.image()).unwrap_or_default().to_owned();
     let Some(known) = ImageRecord::read(cluster, &first.facts) else { return Ok(()) };
+    make_folders(fleet, cluster, hosts).await?;
     let others: Vec<usize> = hosts.iter().copied().filter(|&host| host != 0).collect();
     if !others.is_empty() {
         spread(fleet, cluster, &known, &others).await?;

@@ -7,10 +7,7 @@ use crate::{
     cluster::Cluster,
     engine::{Event, Fleet},
     host::{self, Digest, Parcel, Stop, Uploaded, relay, relay_upload},
-    install::{
-        Error,
-        first_host::{MODE, make_folder},
-    },
+    install::{Error, first_host::MODE},
 };
 
 /// What of a digest is enough to tell it from others.
@@ -53,7 +50,6 @@ pub(super) async fn send(
     let local = |source| Error::Local { path: iso.into(), source };
     let file = tokio::fs::File::open(iso).await.map_err(local)?;
     let seen = file.metadata().await.map_err(local)?;
-    make_folder(&fleet.members()[0].session, cluster).await?;
     let (path, unit) = (image_path(cluster), Place::of(cluster).relay());
     let parcel = parcel(&path, seen.len(), inputs, &unit);
     let stops = stops(fleet, cluster, hosts);

@@ -5,7 +5,7 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::{
     address::Mac,
     command::{Command, Script},
-    resource::{Change, Conflict, Detail, Facts, LinkSeen, Scope, link},
+    resource::{Change, Conflict, Detail, Facts, Kind, LinkSeen, Owned, Scope, link},
 };
 
 /// A bridge with one IPv4 address.
@@ -39,7 +39,9 @@ impl Bridge {
             return Err(conflict);
         }
         let Some(seen) = seen else {
-            return Ok(vec![Change::shell(self.id(), "create", self.script()).within(Scope::Ours)]);
+            let made = Owned::new(Kind::Link, &self.name);
+            let create = Change::shell(self.id(), "create", self.script()).within(Scope::Ours);
+            return Ok(vec![create.making([made])]);
         };
         let differences = self.differences(seen);
         if differences.is_empty() {

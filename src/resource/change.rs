@@ -4,7 +4,7 @@ use similar::TextDiff;
 
 use crate::{
     command::Script,
-    resource::{Scope, hypervisor},
+    resource::{Owned, Scope, hypervisor},
 };
 
 /// One step from what was seen to what is wanted.
@@ -22,6 +22,8 @@ pub struct Change {
     pub touches: Scope,
     /// For a change that could cut the way in: bash source that puts back what was there before.
     pub undo: Option<Script>,
+    /// What it makes, which is written down on the host before.
+    pub makes: Vec<Owned>,
 }
 
 /// One difference, shown by `plan`.
@@ -75,8 +77,8 @@ impl Change {
     }
 
     fn new(resource: String, summary: &str, action: Action) -> Self {
-        let (summary, details) = (summary.to_owned(), Vec::new());
-        Self { resource, summary, details, action, touches: Scope::Whole, undo: None }
+        let (summary, details, makes) = (summary.to_owned(), Vec::new(), Vec::new());
+        Self { resource, summary, details, action, touches: Scope::Whole, undo: None, makes }
     }
 
     /// Tells whether it is left to the user.
@@ -89,6 +91,13 @@ impl Change {
     #[must_use]
     pub fn within(mut self, scope: Scope) -> Self {
         self.touches = scope;
+        self
+    }
+
+    /// Says what it makes.
+    #[must_use]
+    pub fn making(mut self, made: impl IntoIterator<Item = Owned>) -> Self {
+        self.makes.extend(made);
         self
     }
 

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     command::{Command, Script, into_place, quote},
-    resource::{Change, Detail, Facts, Questions, Scope, answer},
+    resource::{Change, Detail, Facts, Kind, Owned, Questions, Scope, answer},
     secret::Secret,
 };
 
@@ -106,7 +106,8 @@ impl File {
         let Some(seen) = facts.files.get(&self.path) else {
             let undo = self.guarded.then(|| Script::new().line(Command::new("rm").args(["-f", &self.path])));
             let create = Change::shell(resource, "create", self.script()).within(Scope::Ours);
-            return vec![create.because(vec![self.diff("")]).undone_by(undo)];
+            let made = Owned::new(Kind::File, &self.path);
+            return vec![create.because(vec![self.diff("")]).undone_by(undo).making([made])];
         };
         let mut differences = Vec::new();
         if seen.sha256 != self.sha256() {

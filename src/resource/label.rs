@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Command, Script, into_place, quote},
-    resource::{Change, Detail, Facts, Questions},
+    resource::{Change, Detail, Facts, Kind, Owned, Questions},
 };
 
 /// The type that SELinux's policy gives the folder `/var/lib/libvirt/images`, and that we ask for others.
@@ -48,7 +48,8 @@ impl Label {
         let summary = difference.in_words();
         vec![
             Change::shell(format!("SELinux label of {}", self.path), &summary, script)
-                .because(vec![difference]),
+                .because(vec![difference])
+                .making([Owned::new(Kind::Folder, &self.path)]),
         ]
     }
 

@@ -25,6 +25,8 @@ mod kvm;
 mod label;
 mod link;
 mod nft_table;
+mod owned;
+mod ownership_record;
 mod package;
 mod packet;
 mod pool;
@@ -55,6 +57,8 @@ pub use kvm::KvmProof;
 pub use label::Label;
 pub use link::{LinkSeen, RouteSeen};
 pub use nft_table::NftTable;
+pub use owned::{Kind, Owned, RecordError, read_record, record_path, record_text};
+pub use ownership_record::{Record, rewriting, writing_down};
 pub use package::{Manager, Package, PackageSeen};
 pub use packet::{Field, Match, Packet, Protocol, Share};
 pub use pool::Pool;
@@ -71,6 +75,8 @@ pub use xml::Unreadable;
 /// One thing wanted on a host.
 #[derive(Debug, Clone)]
 pub enum Resource {
+    /// The record of what is ours, where an earlier version has kept none.
+    Record(Record),
     /// A package of the host's distribution.
     Package(Package),
     /// A switch of SELinux's policy.
@@ -111,6 +117,7 @@ impl Resource {
     /// Adds what has to be asked on the host to know about this resource.
     pub fn ask(&self, questions: &mut Questions) {
         match self {
+            Self::Record(it) => it.ask(questions),
             Self::Package(it) => it.ask(questions),
             Self::Boolean(it) => it.ask(questions),
             Self::Label(it) => it.ask(questions),
@@ -134,6 +141,7 @@ impl Resource {
     /// Returns a [`Conflict`] where the place is taken by something that is not ocp2's.
     pub fn changes(&self, facts: &Facts) -> Result<Vec<Change>, Conflict> {
         match self {
+            Self::Record(it) => Ok(it.changes(facts)),
             Self::Package(it) => Ok(it.changes(facts)),
             Self::Boolean(it) => Ok(it.changes(facts)),
             Self::Label(it) => Ok(it.changes(facts)),
@@ -149,8 +157,19 @@ impl Resource {
             Self::KvmProof(it) => Ok(it.changes(facts)),
             Self::Pool(it) => it.changes(facts),
             Self::Volume(it) => Ok(it.changes(facts)),
-            Self::Domain(it) => it.changes(facts),
+            Self::Domain(it) => Ok(written_down(&it.name, it.changes(facts)?)),
             Self::Retired(it) => Ok(it.changes(facts)),
         }
     }
+}
+
+/// Says of the call that defines a domain what it makes.
+fn written_down(domain: &str, mut changes: Vec<Change>) -> Vec<Change> {
+    let defines = |change: &&mut Change| {
+        matches!(change.action, Action::Hypervisor(hypervisor::Call::DefineDomain { .. }))
+    };
+    if let Some(define) = changes.iter_mut().find(defines) {
+        define.makes.push(Owned::new(Kind::Domain, domain));
+    }
+    changes
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Detail, Facts, File, Questions, Scope, answer},
+    resource::{Change, Detail, Facts, File, Kind, Owned, Questions, Scope, answer},
     secret::Secret,
 };
 
@@ -40,7 +40,7 @@ impl NftTable {
                 .undone_by(Some(self.undo(facts)))
         };
         let Some(listing) = facts.nft_tables.get(&self.name) else {
-            return vec![load("load")];
+            return vec![load("load").making([Owned::new(Kind::Table, &self.name)])];
         };
         let (digest, kept) =
             facts.text(&self.loaded).and_then(|text| text.split_once('\n')).unwrap_or_default();

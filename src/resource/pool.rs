@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::resource::{
-    Change, Conflict, Facts, Questions,
+    Change, Conflict, Facts, Kind, Owned, Questions,
     hypervisor::{Call, PoolSeen},
     xml::Element,
 };
@@ -47,8 +47,9 @@ impl Pool {
         let step =
             |summary: &str, call: Call| Change::hypervisor(format!("pool {}", self.name), summary, call);
         let Some(seen) = pools.iter().find(|pool| pool.name == self.name) else {
+            let made = [Owned::new(Kind::Pool, &self.name), Owned::new(Kind::Folder, &self.path)];
             return Ok(vec![
-                step("define", Call::DefinePool { xml: self.xml.clone() }),
+                step("define", Call::DefinePool { xml: self.xml.clone() }).making(made),
                 step("build", Call::BuildPool { pool: pool() }),
                 step("start", Call::StartPool { pool: pool() }),
                 step("autostart", Call::AutostartPool { pool: pool(), on: true }),

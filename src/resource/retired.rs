@@ -17,10 +17,8 @@ pub struct Retired {
     pub cluster: String,
     /// Pool of its disk.
     pub pool: String,
-    /// Name of its disk in the pool.
-    pub volume: String,
-    /// The disk's file on the host.
-    pub disk: String,
+    /// The file of its disk, where that was made for it.
+    pub disk: Option<String>,
     /// Other files of its own.
     pub files: Vec<String>,
 }
@@ -40,11 +38,14 @@ impl Retired {
         };
         let mut changes: Vec<Change> = domains.iter().find(ours).map(DomainSeen::removal).unwrap_or_default();
         let volumes = seen.map(|seen| seen.volumes.as_slice()).unwrap_or_default();
-        if volumes.iter().any(|volume| volume.pool == self.pool && volume.name == self.volume) {
-            let call = Call::DeleteVolume { pool: self.pool.clone(), volume: self.volume.clone() };
-            changes.push(Change::hypervisor(format!("volume {}", self.volume), "delete", call));
-        } else if facts.listing.contains_key(&self.disk) {
-            changes.push(delete(&self.disk));
+        if let Some(disk) = &self.disk {
+            let told = volumes.iter().find(|volume| volume.pool == self.pool && volume.path == *disk);
+            if let Some(volume) = told {
+                let call = Call::DeleteVolume { pool: self.pool.clone(), volume: volume.name.clone() };
+                changes.push(Change::hypervisor(format!("volume {}", volume.name), "delete", call));
+            } else if facts.listing.contains_key(disk) {
+                changes.push(delete(disk));
+            }
         }
         changes.extend(self.files.iter().filter(|file| facts.listing.contains_key(*file)).map(|f| delete(f)));
         changes

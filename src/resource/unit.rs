@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::{Command, Script, quote},
-    resource::{Change, Detail, Facts, File, Questions, Scope, answer, before},
+    resource::{Change, Detail, Facts, File, Kind, Owned, Questions, Scope, answer, before},
 };
 
 /// A unit, enabled and running what is wanted.
@@ -151,8 +151,12 @@ impl Unit {
         let summary = differences.iter().map(Detail::in_words).collect::<Vec<_>>().join(", ");
         // Units that are not ours may start whatever they like.
         let scope = if self.before.is_none() { Scope::Ours } else { Scope::Whole };
+        let made = self.before.is_none().then(|| Owned::new(Kind::Unit, &self.name));
         vec![
-            Change::shell(format!("unit {}", self.name), &summary, script).within(scope).because(differences),
+            Change::shell(format!("unit {}", self.name), &summary, script)
+                .within(scope)
+                .because(differences)
+                .making(made),
         ]
     }
 

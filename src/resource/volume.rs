@@ -2,7 +2,7 @@
 
 use crate::{
     command::{Command, Script, into_place, quote},
-    resource::{Change, Detail, Facts, Questions, hypervisor::Call},
+    resource::{Change, Detail, Facts, Kind, Owned, Questions, hypervisor::Call},
 };
 
 /// A volume in a pool; once there it is never emptied, only grown.
@@ -48,7 +48,8 @@ impl Volume {
             }
             let call = Call::CreateVolume { pool: self.pool.clone(), xml: self.xml.clone() };
             let late = if self.late { LATE } else { "" };
-            return vec![Change::hypervisor(resource, &format!("create {}{late}", gib(self.capacity)), call)];
+            let create = Change::hypervisor(resource, &format!("create {}{late}", gib(self.capacity)), call);
+            return vec![create.making([self.made()])];
         };
         let Some(difference) = Detail::field("size", Some(&gib(capacity)), &gib(self.capacity)) else {
             return Vec::new();
@@ -70,6 +71,10 @@ impl Volume {
 }
 
 impl Volume {
+    fn made(&self) -> Owned {
+        Owned::new(Kind::Volume, &self.path)
+    }
+
     /// Returns the changes that make it from a disk image.
     ///
     /// A whole copy and not a file on top of the image: a node's disk then depends on no other
@@ -86,7 +91,7 @@ impl Volume {
         let name = image.rsplit('/').next().unwrap_or(image);
         let summary = format!("create {} from {name}", gib(self.capacity));
         vec![
-            Change::shell(resource.to_owned(), &summary, script),
+            Change::shell(resource.to_owned(), &summary, script).making([self.made()]),
             Change::hypervisor(
                 format!("pool {}", self.pool),
                 "look for it",

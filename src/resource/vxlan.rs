@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::{
     address::Mac,
     command::{Command, Script},
-    resource::{Change, Conflict, Detail, Facts, LinkSeen, Scope, link},
+    resource::{Change, Conflict, Detail, Facts, Kind, LinkSeen, Owned, Scope, link},
 };
 
 /// A VXLAN link in a bridge (RFC 7348).
@@ -53,7 +53,9 @@ impl Vxlan {
             });
         }
         let Some(seen) = facts.link(&self.name) else {
-            return Ok(vec![Change::shell(self.id(), "create", self.script()).within(Scope::Ours)]);
+            let made = Owned::new(Kind::Link, &self.name);
+            let create = Change::shell(self.id(), "create", self.script()).within(Scope::Ours);
+            return Ok(vec![create.making([made])]);
         };
         seen.must_be(&self.alias, &self.id())?;
         let fixed = self.unchangeable(seen);

@@ -1,10 +1,12 @@
 //! VMs that left the inventory: who may go, who may not, and what stays.
 
+use std::collections::BTreeMap;
+
 use ocp2::{
     bringup::{Leave, Removal, kept_disks, leave, leaving, own_domain, preflight, removal},
     cluster::Cluster,
     resource::{
-        Action, Change, Facts,
+        Action, Change, Facts, FileSeen,
         hypervisor::{Call, DomainSeen, DomainState, Seen, VolumeSeen},
     },
 };
@@ -32,9 +34,21 @@ fn volume(name: &str) -> VolumeSeen {
     }
 }
 
+/// Returns the record of a host whose disks of such names were made for the cluster.
+fn record(names: &[&str]) -> BTreeMap<String, FileSeen> {
+    let disks = names.iter().filter(|name| name.starts_with("ocp-"));
+    let line = |(name, kind): (&&str, &str)| format!("{kind} /var/lib/libvirt/images/ocp/{name}\n");
+    let kind = |name: &str| if name.contains(".img") { "volume" } else { "file" };
+    let lines: String = disks.map(|name| line((name, kind(name)))).collect();
+    let text = Some(format!("ocp2-owned 1\n{lines}"));
+    let seen = FileSeen { mode: 0o600, owner: "root:root".into(), sha256: String::new(), text };
+    [("/var/lib/ocp2/ocp/owned".to_owned(), seen)].into()
+}
+
 fn host(domains: Vec<DomainSeen>, volumes: &[&str]) -> Facts {
+    let files = record(volumes);
     let volumes = volumes.iter().map(|name| volume(name)).collect();
-    Facts { hypervisor: Some(Seen { domains, volumes, ..Seen::default() }), ..Facts::default() }
+    Facts { hypervisor: Some(Seen { domains, volumes, ..Seen::default() }), files, ..Facts::default() }
 }
 
 fn lines(changes: &[Change]) -> Vec<String> {
@@ -103,8 +117,9 @@ fn disks_go_only_where_that_is_said_and_only_those_of_no_vm() {
 #[test]
 fn a_pool_that_does_not_run_keeps_its_disks_all_the_same() {
     let cluster = cluster();
-    let mut facts = Facts::default();
-    for file in ["ocp-worker2.img", "ocp-worker9.img", "ocp-agent.iso"] {
+    let files = record(&["ocp-worker2.img", "ocp-worker9.img", "ocp-agent.iso"]);
+    let mut facts = Facts { files, ..Facts::default() };
+    for file in ["ocp-worker2.img", "ocp-worker9.img", "ocp-worker10.img", "ocp-agent.iso"] {
         facts.listing.insert(format!("/var/lib/libvirt/images/ocp/{file}"), 1);
     }
     let kept: Vec<String> = kept_disks(&cluster, 1, &facts).into_iter().map(|disk| disk.path).collect();
@@ -114,7 +129,7 @@ fn a_pool_that_does_not_run_keeps_its_disks_all_the_same() {
 #[test]
 fn down_takes_an_image_that_is_still_on_its_way() {
     let cluster = cluster();
-    let mut facts = Facts::default();
+    let mut facts = Facts { files: record(&["ocp-agent.iso"]), ..Facts::default() };
     let image = "/var/lib/libvirt/images/ocp/ocp-agent.iso";
     let ours = ["", ".part", ".part.3", ".0123456789ab.part"].map(|way| format!("{image}{way}"));
     let others = [".bak", ".sha256", "o"].map(|way| format!("{image}{way}"));

@@ -283,11 +283,14 @@ fn seen(cluster: &Cluster, state: DomainState) -> Facts {
     let domain = DomainSeen { name, uuid: bootstrap.uuid.clone(), state, autostart: true, xml, live: None };
     let hypervisor = Some(Seen { pools: vec![], volumes: vec![volume], domains: vec![domain] });
     let listing = [(ignition_path(cluster, bootstrap), 1)].into();
-    Facts { hypervisor, listing, ..Facts::default() }
+    let record = "ocp2-owned 1\nfile /var/lib/libvirt/images/ocp/ocp-bootstrap.ign\n\
+                  volume /var/lib/libvirt/images/ocp/ocp-bootstrap.img\n";
+    let files = [(Place::of(cluster).owned(), FileSeen { mode: 0o600, ..file(record) })].into();
+    Facts { hypervisor, listing, files, ..Facts::default() }
 }
 
 fn end(cluster: &Cluster, facts: &Facts) -> Vec<String> {
-    let resources = Phase::Machines.wanted(cluster, 0, &Facts::default()).unwrap();
+    let resources = Phase::Machines.wanted(cluster, 0, facts).unwrap();
     let retired = resources.iter().filter(|resource| matches!(resource, Resource::Retired(_)));
     let changes = retired.flat_map(|resource| resource.changes(facts).unwrap());
     changes.map(|change| format!("{}: {}", change.resource, change.summary)).collect()
@@ -311,6 +314,15 @@ fn nothing_of_the_bootstrap_vm_stays_and_an_interrupted_end_carries_on() {
     }
     assert_eq!(end(&cluster, &facts), all[3..]);
     assert_eq!(end(&cluster, &Facts::default()), [""; 0]);
+    // A disk and a file of that name which are not in the record, and a disk that another VM uses.
+    facts.files.clear();
+    assert_eq!(end(&cluster, &facts), [""; 0]);
+    let mut used = seen(&cluster, DomainState::Off);
+    if let Some(seen) = &mut used.hypervisor {
+        let mine = seen.domains[0].xml.replace("cluster='ocp'", "cluster='two'");
+        seen.domains[0] = DomainSeen { name: "mine".into(), xml: mine, ..seen.domains[0].clone() };
+    }
+    assert_eq!(end(&cluster, &used), all[4..]);
     // Somebody else's VM of that name.
     let mut other = seen(&cluster, DomainState::Running);
     if let Some(seen) = &mut other.hypervisor {

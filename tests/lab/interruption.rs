@@ -90,7 +90,7 @@ impl UnderWay {
     }
 
     /// Goes on to a later line.
-    fn goes_on_until(&mut self, text: &str) {
+    pub fn goes_on_until(&mut self, text: &str) {
         while !self.said.contains(text) {
             assert_ne!(self.lines.read_line(&mut self.said).unwrap(), 0, "{}", self.said);
         }
@@ -241,8 +241,7 @@ fn a_host_that_loses_its_power_is_carried_on_with() {
 fn a_full_disk_is_named_and_once_there_is_room_the_run_carries_on() {
     let stage = stage();
     let (inventory, undisturbed) = undisturbed(&stage);
-    for (folder, named) in [("/etc/ocp2", "/etc/ocp2/ocp/"), ("/var/lib/ocp2", "setting net.ipv4.ip_forward")]
-    {
+    for (folder, named) in [("/etc/ocp2", "/etc/ocp2/ocp/"), ("/var/lib/ocp2", "/var/lib/ocp2/ocp/owned")] {
         stage
             .at("bm1", &format!("mkdir {folder} && mount -t tmpfs -o size=64k none {folder} && ! dd if=/dev/zero of={folder}/filler 2>/dev/null"))
             .succeeds();

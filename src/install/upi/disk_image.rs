@@ -102,7 +102,7 @@ pub(super) async fn bring(
             downloading(cluster, location, &sums),
         ));
     } else {
-        upload(fleet, cluster, location, &part(cluster)).await?;
+        upload(fleet, location, &part(cluster)).await?;
     }
     changes.push(Change::shell(
         "disk image".into(),
@@ -154,10 +154,7 @@ fn provenance(disk: &Disk, sums: &[&str]) -> String {
 fn downloading(cluster: &Cluster, location: &str, sums: &[&str]) -> Script {
     let (url, image) = (quote(location), quote(&image_path(cluster)));
     functions(cluster, &Place::of(cluster), location)
-        .line(format_args!(
-            "umask 077; [ -d {0} ] || install -d -m 711 {0}",
-            quote(&cluster.machines.pool.display().to_string())
-        ))
+        .line("umask 077")
         .line(right(sums))
         .line(format_args!("if [ -f {image}.part ] && right {image}.part; then exit 0; fi"))
         .line(format_args!("download {url} {image} || {{ echo {url}' cannot be downloaded'; exit 1; }}"))

@@ -8,7 +8,7 @@ use crate::{
     command::{Command, Script, into_place, quote},
     engine::Fleet,
     host::Session,
-    install::{Error, first_host::make_folder, installer},
+    install::{Error, installer},
     secret::Secret,
 };
 
@@ -52,7 +52,6 @@ pub(in crate::install) async fn distribute(
     let writes = hosts.iter().map(|&host| {
         let (to, assets) = (&fleet.members()[host].session, &assets);
         async move {
-            make_folder(to, cluster).await?;
             for node in cluster.machines_on(host) {
                 let content = made(first, cluster, node, assets).await?;
                 write(to, &ignition_path(cluster, node), &content).await?;

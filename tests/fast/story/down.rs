@@ -4,12 +4,22 @@ use ocp2::{
     bringup::{self, Place, Removal},
     cluster::Cluster,
     resource::{
-        Action, Facts, LinkSeen, UnitSeen,
+        Action, Change, Facts, LinkSeen, UnitSeen,
         hypervisor::{DomainState, PoolSeen, Seen, VolumeSeen},
     },
 };
 
-use super::{cluster, domain, file, link};
+use super::{cluster, domain, file, link, record};
+
+/// What was made there, a disk of a VM that is gone among it.
+const RECORD: [&str; 6] = [
+    "domain ocp-master0",
+    "file /var/lib/libvirt/images/ocp/ocp-agent.iso",
+    "folder /var/lib/libvirt/images/ocp",
+    "pool ocp2-ocp",
+    "volume /var/lib/libvirt/images/ocp/ocp-master0.img",
+    "volume /var/lib/libvirt/images/ocp/ocp-worker8.img",
+];
 
 /// Returns a host where everything of the cluster is, and much that is not the cluster's.
 fn populated(cluster: &Cluster) -> Facts {
@@ -49,6 +59,7 @@ fn populated(cluster: &Cluster) -> Facts {
         units: [(place.unit("overlay"), active.clone()), ("docker.service".to_owned(), active)].into(),
         listing: listing.into_iter().map(|path| (path.to_owned(), 1)).collect(),
         files: [
+            (place.owned(), record(&RECORD)),
             (place.settings_file(), file("")),
             (place.var("before/packages"), file("haproxy nftables\nqemu-utils\n")),
         ]
@@ -85,6 +96,11 @@ fn removed(options: Removal) -> Vec<String> {
     changes.iter().map(|change| format!("{}: {}", change.resource, change.summary)).collect()
 }
 
+fn source(change: &Change) -> String {
+    let Action::Shell(script) = &change.action else { panic!("{change:?}") };
+    script.source().to_owned()
+}
+
 #[test]
 fn down_removes_what_is_ours_in_a_safe_order() {
     let expected = [
@@ -117,8 +133,11 @@ fn down_removes_what_is_ours_in_a_safe_order() {
 fn down_spares_what_it_is_told_to() {
     let all = removed(Removal::default());
     let kept = removed(Removal { keep_volumes: true, packages: false });
-    let expected: Vec<&String> = all.iter().filter(|line| !line.starts_with("volume")).collect();
-    assert_eq!(kept.iter().collect::<Vec<_>>(), expected);
+    let goes = |line: &&String| !line.starts_with("volume") && !line.starts_with("folder /var/lib");
+    let expected: Vec<&String> = all.iter().filter(goes).collect();
+    let (record, others) = kept.split_last().unwrap();
+    assert_eq!(others.iter().collect::<Vec<_>>(), expected);
+    assert_eq!(record, "folder /var/lib/ocp2/ocp/: delete all but the record of what stays");
     // Only what ocp2 installed, and is there still.
     let more = removed(Removal { keep_volumes: false, packages: true });
     let packages: Vec<&String> = more.iter().filter(|line| !all.contains(line)).collect();
@@ -213,7 +232,10 @@ fn what_another_vm_refers_to_is_left_however_it_is_called() {
         assert_eq!(left.len(), 1, "{reference}: {left:?}");
         assert_eq!(left[0].resource, format!("file {path}"));
         assert!(left[0].summary.contains("domain mine"), "{reference}");
+        // Nothing but that and what it lies in is left, and it is remembered.
         let whole = bringup::removal(&cluster, &populated(&cluster), Removal::default());
-        assert_eq!(changes.len(), whole.len(), "{reference}: nothing but that is left");
+        assert_eq!(changes.len(), whole.len() - 1, "{reference}");
+        let kept = source(changes.last().unwrap());
+        assert!(kept.contains(&format!(" {path}'")), "{reference}: {kept}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod boot_image;
 mod down;
+mod ownership;
 mod preflight;
 mod underlay;
 
@@ -22,6 +23,12 @@ fn cluster() -> Cluster {
 
 fn file(text: &str) -> FileSeen {
     FileSeen { mode: 0o644, owner: "root:root".into(), sha256: String::new(), text: Some(text.to_owned()) }
+}
+
+/// Returns a record of these lines, as `up` leaves it.
+fn record(lines: &[&str]) -> FileSeen {
+    let text = lines.iter().fold("ocp2-owned 1\n".to_owned(), |text, line| format!("{text}{line}\n"));
+    FileSeen { mode: 0o600, ..file(&text) }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use ocp2::{
     },
 };
 
-use super::{cluster, file};
+use super::{cluster, file, record};
 
 /// Returns the facts of a host that lacks nothing.
 fn fit(cluster: &Cluster) -> Facts {
@@ -115,14 +115,20 @@ fn a_pools_folder_with_other_things_in_it_is_refused_at_first() {
     assert_eq!(found(|facts| fill(facts, &["billing-db.qcow2", "lost+found"])), [holds("billing-db.qcow2")]);
     let many = ["a", "b", "c", "d", "e", "f"];
     assert_eq!(found(|facts| fill(facts, &many)), [holds("a, b, c, d, e, and more")]);
-    // Disks that `down --keep-volumes` left are the cluster's; a boot image is where this host knows of one.
-    assert_eq!(found(|facts| fill(facts, &["lost+found", "ocp-master0.img"])), [""; 0]);
-    assert_eq!(found(|facts| fill(facts, &["ocp-agent.iso"])), [holds("ocp-agent.iso")]);
-    let begun = |facts: &mut Facts| {
-        fill(facts, &["ocp-agent.iso.part"]);
-        facts.listing.insert("/var/lib/ocp2/ocp/settled-hosts".into(), 1);
+    // Of files called like the cluster's own, those are its that the host's record names: what
+    // `down --keep-volumes` has left, and a boot image that is on its way.
+    for name in ["ocp-master0.img", "ocp-agent.iso.part"] {
+        assert_eq!(found(|facts| fill(facts, &["lost+found", name])), [holds(name)]);
+    }
+    let recorded = |facts: &mut Facts| {
+        fill(facts, &["ocp-master0.img", "ocp-agent.iso.part"]);
+        let lines = [
+            "file /var/lib/libvirt/images/ocp/ocp-agent.iso",
+            "volume /var/lib/libvirt/images/ocp/ocp-master0.img",
+        ];
+        facts.files.insert("/var/lib/ocp2/ocp/owned".into(), record(&lines));
     };
-    assert_eq!(found(begun), [""; 0]);
+    assert_eq!(found(recorded), [""; 0]);
     // Once libvirt keeps it for us, others may put there what they like.
     let kept = |facts: &mut Facts| {
         fill(facts, &["billing-db.qcow2"]);
