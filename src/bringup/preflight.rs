@@ -1,7 +1,12 @@
 //! What must be true of a host before anything is changed on it.
 
+use std::collections::BTreeSet;
+
 use crate::{
-    bringup::{Place, kvm_proof, leaving, neighbours, ownership::Ownership},
+    bringup::{
+        Place, ignition_path, image_path, kvm_proof, leaving, machines::disk_path, neighbours,
+        ownership::Ownership,
+    },
     cluster::Cluster,
     resource::Facts,
 };
@@ -113,7 +118,7 @@ pub fn preflight(cluster: &Cluster, host: usize, facts: &Facts, asked: i64) -> V
     }
     findings.extend(neighbours::findings(cluster, host, facts));
     findings.extend(leaving::findings(cluster, host, facts));
-    findings.extend(strangers(cluster, facts).map(|what| Finding {
+    findings.extend(strangers(cluster, host, facts).map(|what| Finding {
         host: this.name.clone(),
         what,
         fix: "set machines.pool to a folder of its own, or move these away: ocp2 keeps a whole folder for its VMs".into(),
@@ -121,25 +126,32 @@ pub fn preflight(cluster: &Cluster, host: usize, facts: &Facts, asked: i64) -> V
     findings
 }
 
-/// Says what lies in the pool's folder that is not this cluster's, until libvirt keeps it for us.
+/// Says what lies in the pool's folder that is not this cluster's.
 ///
-/// Afterwards others may put there what they like: it is left alone.
-fn strangers(cluster: &Cluster, facts: &Facts) -> Option<String> {
+/// Once libvirt keeps the folder for us, others may put there what they like: it is left alone, unless it is
+/// in the place of a disk or an image of ours, which would then be theirs.
+fn strangers(cluster: &Cluster, host: usize, facts: &Facts) -> Option<String> {
     let place = Place::of(cluster);
-    if facts.hypervisor.iter().flat_map(|seen| &seen.pools).any(|pool| pool.name == place.pool()) {
-        return None;
-    }
     let pool = cluster.machines.pool.display().to_string();
     let owned = Ownership::of(cluster, facts);
-    let ours = |name: &String| {
+    let is_strange = |name: &&str| {
         let path = format!("{pool}/{name}");
-        name == "lost+found" || owned.has_volume(&path) || owned.has_artefact(&path)
+        *name != "lost+found" && !owned.has_volume(&path) && !owned.has_artefact(&path)
     };
-    let names: Vec<&String> = facts.folders.get(&pool)?.iter().filter(|name| !ours(name)).collect();
+    let is_kept = facts.hypervisor.iter().flat_map(|seen| &seen.pools).any(|seen| seen.name == place.pool());
+    let machines = cluster.machines_on(host);
+    let places = machines.flat_map(|node| [disk_path(cluster, node), ignition_path(cluster, node)]);
+    let places: BTreeSet<String> = places.chain([image_path(cluster)]).collect();
+    let names: Vec<&str> = if is_kept {
+        let taken = places.iter().filter(|path| facts.listing.contains_key(*path));
+        taken.filter_map(|path| path.rsplit('/').next()).filter(is_strange).collect()
+    } else {
+        facts.folders.get(&pool)?.iter().map(String::as_str).filter(is_strange).collect()
+    };
     if names.is_empty() {
         return None;
     }
-    let shown: Vec<&str> = names.iter().take(NAMES_SHOWN).map(|name| name.as_str()).collect();
+    let shown: Vec<&str> = names.iter().take(NAMES_SHOWN).copied().collect();
     let more = if names.len() > shown.len() { ", and more" } else { "" };
     Some(format!("{pool} holds what is not this cluster's: {}{more}", shown.join(", ")))
 }

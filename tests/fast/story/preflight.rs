@@ -131,9 +131,16 @@ fn a_pools_folder_with_other_things_in_it_is_refused_at_first() {
     assert_eq!(found(recorded), [""; 0]);
     // Once libvirt keeps it for us, others may put there what they like.
     let kept = |facts: &mut Facts| {
-        fill(facts, &["billing-db.qcow2"]);
+        fill(facts, &["billing-db.qcow2", "ocp-master1.img", "ocp-worker9.img"]);
         let pool = PoolSeen { name: "ocp2-ocp".into(), active: true, autostart: true, xml: String::new() };
         facts.hypervisor = Some(Seen { pools: vec![pool], ..Seen::default() });
     };
     assert_eq!(found(kept), [""; 0]);
+    // But no VM of ours gets a disk that is somebody else's.
+    let in_our_place = |facts: &mut Facts| {
+        kept(facts);
+        let names = ["ocp-agent.iso", "ocp-master0.img", "ocp-master1.img"];
+        facts.listing = names.map(|name| (format!("/var/lib/libvirt/images/ocp/{name}"), 1)).into();
+    };
+    assert_eq!(found(in_our_place), [holds("ocp-agent.iso, ocp-master0.img")]);
 }
