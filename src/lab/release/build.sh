@@ -75,10 +75,10 @@ cp -r "$images/sha256-$digest" "$images/$version-x86_64"
         printf 'Release Metadata:\n  Version:  %s\n' "$version"
     } >release.txt
     sha256sum -- *.tar.gz release.txt >sha256sum.txt
-    # Signed by a key of the lab's own, with the text in the message.
+    # Signed by a key of the lab's own, with the text in the message. RSA, for hosts in FIPS mode know it.
     mkdir -m 700 /mnt/gnupg
     export GNUPGHOME=/mnt/gnupg
-    gpg --batch --quiet --passphrase '' --quick-generate-key 'Stand-in release of the ocp2 lab' ed25519 sign never
+    gpg --batch --quiet --passphrase '' --quick-generate-key 'Stand-in release of the ocp2 lab' rsa3072 sign never
     gpg --batch --quiet --output sha256sum.txt.gpg --sign sha256sum.txt
     gpg --armor --export >"$out/mirror-key.asc"
     gpgconf --kill all
