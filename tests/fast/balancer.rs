@@ -91,10 +91,11 @@ fn clients_outside_cannot_take_the_clusters_own_way_to_its_api() {
 /// `reload` prints what the stamp says of the configuration; `api` asks who answers.
 const SYSTEMD: &str = r#"
 run() { sed -n "s/^$1=//p" "$unit" | sed "s|\$MAINPID|$main|g" | while read -r line; do eval "$line" </dev/null || exit 1; done; }
-start() { haproxy -Ws -f "$config" >/run/log 2>&1 & main=$!; until grep -q success /run/log; do sleep 0.1; done; run ExecStartPost; }
+start() { >/run/log; haproxy -Ws -f "$config" >/run/log 2>&1 & main=$!; until grep -q success /run/log; do sleep 0.1; done; run ExecStartPost; }
 stamp() { if sha256sum --status -c /run/ocp2-ocp/balancer.loaded; then echo this one; else echo an older one; fi; }
 reload() { if run ExecReload 2>/run/said; then echo loaded; else echo refused; fi; cat /run/said; stamp; }
 api() { python3 -c 'import socket, sys; print(socket.create_connection((sys.argv[1], 6443), 2).recv(20).decode())' "$1"; }
+answers() { for address in "$@"; do until api "$address" >/dev/null 2>&1; do sleep 0.1; done; done; }
 "#;
 
 /// Listens as masters that greet, or as a program in the way.
@@ -128,10 +129,10 @@ fn a_reload_counts_only_once_the_new_haproxy_listens() {
         .line(&format!("cat > /run/greeters.py <<'END'{GREETERS}END\n{added}mkdir -p /run/ocp2-ocp"))
         // Servers are not asked for their health.
         .line(&format!("sed -i '/^    server /s/ check.*//; /^    \\(user\\|group\\) /d' {config}"))
-        .line(&format!("python3 /run/greeters.py{greeters} & masters=$!"))
-        .line("start; sleep 0.5")
+        .line(&format!("python3 /run/greeters.py{greeters} & masters=$!\nanswers {}", masters.join(" ")))
+        .line(&format!("start; answers {public}"))
         .step("changed", &format!("echo '# more' >> {config}; stamp; reload; api {public}"))
-        .line("python3 /run/greeters.py in-the-way 127.0.0.9 & other=$!\nsleep 0.5")
+        .line("python3 /run/greeters.py in-the-way 127.0.0.9 & other=$!\nanswers 127.0.0.9")
         .step("refused", &format!("{more}; haproxy -c -q -f {config}; reload; api {public}; api 127.0.0.9"))
         .step("said", "cat /run/log")
         .line("kill $other; wait $other || true")
