@@ -241,7 +241,7 @@ fn a_host_that_loses_its_power_is_carried_on_with() {
 fn a_full_disk_is_named_and_once_there_is_room_the_run_carries_on() {
     let stage = stage();
     let (inventory, undisturbed) = undisturbed(&stage);
-    for (folder, named) in [("/etc/ocp2", "/etc/ocp2/ocp/"), ("/var/lib/ocp2", "/var/lib/ocp2/ocp/owned")] {
+    for (folder, named) in [("/etc/ocp2", "/etc/ocp2/ocp/"), ("/var/lib/ocp2", "/var/lib/ocp2/")] {
         stage
             .at("bm1", &format!("mkdir {folder} && mount -t tmpfs -o size=64k none {folder} && ! dd if=/dev/zero of={folder}/filler 2>/dev/null"))
             .succeeds();

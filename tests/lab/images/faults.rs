@@ -92,7 +92,8 @@ pub fn what_is_not_what_it_was_is_refused(stage: &Stage, inventory: &str) {
 
 pub fn a_way_that_is_closed_is_named(stage: &Stage, inventory: &str) {
     take_away(stage, &["bm3"]);
-    let close = "nft add table inet closed; nft add chain inet closed in '{ type filter hook input priority 0; }'; \
+    // Where nobody expects a filter: one at the input is refused before anything is sent.
+    let close = "nft add table inet closed; nft add chain inet closed in '{ type filter hook prerouting priority 0; }'; \
                  nft add rule inet closed in tcp dport 22625 reject with tcp reset";
     stage.at("bm1", close).succeeds();
     let refused = stage.ocp2(&["up", "--until", "image", inventory]);
