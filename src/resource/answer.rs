@@ -15,6 +15,26 @@ const LONGEST_REASON: usize = 300;
 /// a cluster with a thousand services has 2 MiB of rules.
 pub(super) const LONGEST_PART: usize = 4 << 20;
 
+/// The most objects and values in a part that is JSON: in memory an object takes some 650 bytes and a value 32,
+/// however short they are as text. Two MiB of rules have 84 thousand objects.
+const MOST_OBJECTS: usize = 100_000;
+const MOST_VALUES: usize = 1_000_000;
+
+/// Refuses JSON that would take far more memory than its text.
+///
+/// # Errors
+/// Returns the reason.
+pub(super) fn weigh(json: &str) -> Result<(), String> {
+    let count = |sign: char| json.matches(sign).count();
+    if count('{') > MOST_OBJECTS {
+        return Err(format!("it has more than {MOST_OBJECTS} objects"));
+    }
+    if count(',') > MOST_VALUES {
+        return Err(format!("it has more than {MOST_VALUES} values"));
+    }
+    Ok(())
+}
+
 /// Returns the source that every probe begins with.
 ///
 /// `unknown NAME REASON` says of a part that it could not be read; `told NAME COMMAND…` runs a command

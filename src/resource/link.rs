@@ -117,6 +117,7 @@ pub(super) fn each<T: DeserializeOwned>(section: &str) -> Result<Vec<T>, serde_j
     if section.len() > LONGEST {
         return Err(de::Error::custom(format_args!("it has more than {LONGEST} bytes")));
     }
+    answer::weigh(section).map_err(de::Error::custom)?;
     let mut reader = serde_json::Deserializer::from_str(section);
     let all = reader.deserialize_seq(Each(PhantomData))?;
     reader.end()?;

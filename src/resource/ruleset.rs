@@ -29,6 +29,7 @@ pub(super) fn read(section: &str) -> Result<Vec<Filter>, String> {
     if section.len() > LONGEST_PART {
         return Err(format!("nft told more than {LONGEST_PART} bytes"));
     }
+    answer::weigh(section)?;
     let listing: Listing = serde_json::from_str(section).map_err(|error| error.to_string())?;
     let mut filters: BTreeMap<(String, String), Filter> = BTreeMap::new();
     let mut add = |family: &str, table: &str, take: &dyn Fn(&mut Filter)| {

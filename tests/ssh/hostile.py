@@ -91,6 +91,11 @@ def parts(kind, mark):
         told["routes"] = '[{"dst":' * 200_000 + "\n"
         told["ruleset"] = '{"nftables":[' * 200_000 + "\n"
         told["libvirt"] = libvirt(mark, [domain("ocp-deep", "deep", "<a>" * 300_000)])
+    if kind == "wide":
+        # Short as text and large in memory, within the longest part that is read.
+        many = ",".join(['{"":0}'] * 590_000)
+        told["links"] = json.dumps([link])[:-1] + ',{"ifname":"evil","linkinfo":{"info_data":[' + many + "]}}]\n"
+        told["ruleset"] = '{"nftables":[{"rule":{"expr":[' + many + "]}}]}\n"
     return told
 
 
@@ -155,7 +160,7 @@ def other(kind, script):
 
 def main():
     kind = sys.argv[1]
-    if kind not in ("endless", "silent", "cut", "drop", "nested", "escapes", "names", "after-the-end", "liar",
+    if kind not in ("endless", "silent", "cut", "drop", "nested", "wide", "escapes", "names", "after-the-end", "liar",
                     "libvirt-silent", "libvirt-noise", "libvirt-endless", "libvirt-lengths", "libvirt-empty",
                     "libvirt-zeros"):
         sys.exit(99)

@@ -184,6 +184,7 @@ fn one_that_goes_on_after_the_end() {
 fn one_whose_answers_nest_without_end() {
     // What cannot be read is unknown, which `gather` does without.
     drive("nested", &[0, 1, 3]);
+    drive("wide", &[0, 1, 3]);
 }
 
 #[test]
