@@ -151,11 +151,14 @@ fn what_is_not_ours_never_fails_the_probe() {
     assert_eq!((far.settings.id, far.settings.port, far.settings.local), (Some(9), Some(4789), None));
 }
 
+/// Longer than any machine takes; what cost the square of its length took more than four minutes.
+const HANGS: Duration = Duration::from_secs(120);
+
 /// Reads a part that a host has made as large as it likes, within the time that reading takes.
 fn read_soon(part: &str, text: &str) -> Facts {
     let begin = Instant::now();
     let facts = Facts::read(&format!("@@{part}\n{text}\n@@end\n")).unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(20), "{part} took {:?}", begin.elapsed());
+    assert!(begin.elapsed() < HANGS, "{part} took {:?}", begin.elapsed());
     facts
 }
 
@@ -194,7 +197,7 @@ fn what_a_host_repeats_does_not_cost_its_square() {
     let begin = Instant::now();
     let domains = read_soon("libvirt", &domain).hypervisor.unwrap().domains;
     assert_eq!((domains[0].cluster(), domains[0].waits_for_power_off()), (None, Ok(false)));
-    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < HANGS, "{:?}", begin.elapsed());
     // Volumes that cannot be listed, of pools of which each might be theirs.
     let volumes = "=volume x:\nerror: no\n".repeat(30_000);
     let pools = "=pool-xml u:\n<pool><name>a</name></pool>\n".repeat(30_000);
