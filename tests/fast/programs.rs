@@ -66,8 +66,12 @@ mount -t tmpfs tmpfs /run
 ip link set lo up
 systemctl() { [ "$1" != is-active ] || grep -qxs "${!#}" /run/active; }
 step() {
-    local name=$1 status=0; shift
-    "$@" >"$out/$name.out" 2>"$out/$name.err" || status=$?
+    local name=$1 status; shift
+    # Not behind `||`, where `set -e` inside would do nothing.
+    set +e
+    "$@" >"$out/$name.out" 2>"$out/$name.err"
+    status=$?
+    set -e
     echo "$status" >"$out/$name.status"
 }
 "#;
