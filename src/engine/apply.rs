@@ -34,6 +34,28 @@ pub(super) struct Applier<'a> {
     pub(super) sink: &'a Sink,
 }
 
+/// Neighbouring changes that are carried out alike, and which of all the host's changes they are.
+#[derive(Clone, Copy)]
+struct Stretch<'a> {
+    changes: &'a [Change],
+    /// How many come before them.
+    first: usize,
+    /// How many there are of all.
+    of: usize,
+}
+
+impl Stretch<'_> {
+    /// Returns those that `is_alike` holds for, from the first on.
+    fn alike(self, is_alike: impl Fn(&Change) -> bool) -> Self {
+        let count = self.changes.iter().take_while(|change| is_alike(change)).count();
+        self.part(0, count)
+    }
+
+    fn part(self, from: usize, to: usize) -> Self {
+        Self { changes: &self.changes[from..to], first: self.first + from, of: self.of }
+    }
+}
+
 impl Applier<'_> {
     /// Carries out changes in order: neighbouring shell changes are one script. `record` writes down what they
     /// make, before the first of them.
@@ -41,29 +63,29 @@ impl Applier<'_> {
     /// # Errors
     /// Stops at the first failure and returns it.
     pub(super) async fn apply(&mut self, changes: &[Change], mut record: Script) -> Result<(), Error> {
-        let of = changes.len();
+        let all = Stretch { changes, first: 0, of: changes.len() };
         let mut at = 0;
-        while at < of {
-            match &changes[at].action {
+        while at < changes.len() {
+            let rest = all.part(at, changes.len());
+            let done = match &changes[at].action {
                 Action::Shell(_) => {
-                    let is_shell = |change: &&Change| matches!(change.action, Action::Shell(_));
-                    let count = changes[at..].iter().take_while(is_shell).count();
-                    self.guarded(&changes[at..at + count], at, of, mem::take(&mut record)).await?;
-                    at += count;
+                    let scripts = rest.alike(|change| matches!(change.action, Action::Shell(_)));
+                    self.guarded(scripts, mem::take(&mut record)).await?;
+                    scripts
                 }
                 Action::Hypervisor(_) => {
-                    let is_call = |change: &&Change| matches!(change.action, Action::Hypervisor(_));
-                    let count = changes[at..].iter().take_while(is_call).count();
+                    let calls = rest.alike(|change| matches!(change.action, Action::Hypervisor(_)));
                     self.write_down(&mem::take(&mut record)).await?;
-                    self.calls(&changes[at..at + count], at, of).await?;
-                    at += count;
+                    self.calls(calls).await?;
+                    calls
                 }
                 Action::Manual(advice) => {
                     let text = format!("{}: {}: {advice}", self.session.name(), title(&changes[at]));
                     (self.sink)(Event::Note { text });
-                    at += 1;
+                    rest.part(0, 1)
                 }
-            }
+            };
+            at += done.changes.len();
         }
         Ok(())
     }
@@ -81,37 +103,31 @@ impl Applier<'_> {
     }
 
     /// Makes calls to libvirt in order, but those of several domains at once: they do not know each other.
-    async fn calls(&mut self, changes: &[Change], first: usize, of: usize) -> Result<(), Error> {
+    async fn calls(&mut self, calls: Stretch<'_>) -> Result<(), Error> {
         // A daemon that was restarted or removed since has left us with a dead connection.
         if self.hypervisor.as_ref().is_none_or(Hypervisor::is_closed) {
             *self.hypervisor = Some(self.session.hypervisor().await?);
         }
         let Some(hypervisor) = &self.hypervisor else { return Ok(()) };
-        let mut at = first;
-        let mut chains: Vec<(usize, &[Change])> = Vec::new();
-        for chain in changes.chunk_by(|one, next| one.resource == next.resource) {
-            chains.push((at, chain));
+        let mut at = 0;
+        let mut chains: Vec<Stretch<'_>> = Vec::new();
+        for chain in calls.changes.chunk_by(|one, next| one.resource == next.resource) {
+            chains.push(calls.part(at, at + chain.len()));
             at += chain.len();
         }
-        let is_domain = |(_, chain): &(usize, &[Change])| chain[0].resource.starts_with("domain ");
+        let is_domain = |chain: &Stretch<'_>| chain.changes[0].resource.starts_with("domain ");
         for alike in chains.chunk_by(|one, next| is_domain(one) && is_domain(next)) {
             for some in alike.chunks(DOMAINS) {
-                let made = join_all(some.iter().map(|&(at, chain)| self.chain(hypervisor, chain, at, of)));
+                let made = join_all(some.iter().map(|&chain| self.chain(hypervisor, chain)));
                 made.await.into_iter().collect::<Result<(), _>>()?;
             }
         }
         Ok(())
     }
 
-    async fn chain(
-        &self,
-        hypervisor: &Hypervisor,
-        chain: &[Change],
-        first: usize,
-        of: usize,
-    ) -> Result<(), Error> {
-        for (index, change) in chain.iter().enumerate() {
-            self.tell(first + index, of, change);
+    async fn chain(&self, hypervisor: &Hypervisor, chain: Stretch<'_>) -> Result<(), Error> {
+        for (index, change) in chain.changes.iter().enumerate() {
+            self.tell(chain, index);
             if let Action::Hypervisor(call) = &change.action {
                 hypervisor.call(call).await?;
             }
@@ -120,36 +136,26 @@ impl Applier<'_> {
     }
 
     /// Carries out shell changes; those that could cut the way in, and what is between them, on probation.
-    async fn guarded(
-        &self,
-        changes: &[Change],
-        first: usize,
-        of: usize,
-        record: Script,
-    ) -> Result<(), Error> {
+    async fn guarded(&self, all: Stretch<'_>, record: Script) -> Result<(), Error> {
         let risky = |change: &Change| change.undo.is_some();
-        let begin = changes.iter().position(risky).unwrap_or(changes.len());
-        let end = changes.iter().rposition(risky).map_or(begin, |last| last + 1);
+        let count = all.changes.len();
+        let begin = all.changes.iter().position(risky).unwrap_or(count);
+        let end = all.changes.iter().rposition(risky).map_or(begin, |last| last + 1);
         let (early, late) = if begin == 0 { (Script::new(), record) } else { (record, Script::new()) };
-        self.shell(&changes[..begin], first, of, early).await?;
-        self.probation(&changes[begin..end], first + begin, of, late).await?;
-        self.shell(&changes[end..], first + end, of, Script::new()).await
+        self.shell(all.part(0, begin), early).await?;
+        self.probation(all.part(begin, end), late).await?;
+        self.shell(all.part(end, count), Script::new()).await
     }
 
-    async fn probation(
-        &self,
-        changes: &[Change],
-        first: usize,
-        of: usize,
-        record: Script,
-    ) -> Result<(), Error> {
+    async fn probation(&self, risky: Stretch<'_>, record: Script) -> Result<(), Error> {
+        let changes = risky.changes;
         if changes.is_empty() {
             return Ok(());
         }
         let probation = Probation::new(self.cluster, self.session);
         // Armed first: what fails then is told by its own words, as any step is.
         let before = probation.arm(changes).line(record.source());
-        let mut steps = pin!(self.shell(changes, first, of, before));
+        let mut steps = pin!(self.shell(risky, before));
         // Steps that cut the way in never tell their end.
         let mut told = timeout(SILENCE, &mut steps).await.ok();
         loop {
@@ -192,7 +198,8 @@ impl Applier<'_> {
         }
     }
 
-    async fn shell(&self, changes: &[Change], first: usize, of: usize, before: Script) -> Result<(), Error> {
+    async fn shell(&self, scripts: Stretch<'_>, before: Script) -> Result<(), Error> {
+        let changes = scripts.changes;
         if changes.is_empty() {
             return Ok(());
         }
@@ -214,9 +221,7 @@ impl Applier<'_> {
                 let Ok(mut progress) = progress.lock() else { return };
                 if let Some(index) = line.strip_prefix(STEP).and_then(|index| index.parse::<usize>().ok()) {
                     *progress = (index, String::new());
-                    if let Some(change) = changes.get(index) {
-                        self.tell(first + index, of, change);
-                    }
+                    self.tell(scripts, index);
                 } else {
                     progress.1.push_str(line);
                     progress.1.push('\n');
@@ -243,9 +248,11 @@ impl Applier<'_> {
         })
     }
 
-    fn tell(&self, index: usize, of: usize, change: &Change) {
-        let host = self.session.name().to_owned();
-        (self.sink)(Event::Step { host, index: index + 1, of, text: title(change) });
+    /// Says which step is at work; an index that there is none of came from the host.
+    fn tell(&self, stretch: Stretch<'_>, index: usize) {
+        let Some(change) = stretch.changes.get(index) else { return };
+        let (host, index) = (self.session.name().to_owned(), stretch.first + index + 1);
+        (self.sink)(Event::Step { host, index, of: stretch.of, text: title(change) });
     }
 }
 

@@ -32,6 +32,7 @@ mod pipe;
 mod preamble;
 mod process;
 mod relay;
+mod run;
 mod session;
 mod sink;
 mod target;
