@@ -21,6 +21,7 @@ mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hint;
 mod hypervisor;
 mod identity;
 mod jump;

@@ -19,10 +19,10 @@ const LONG: &str = "inventory|connectivity|images_status|disks_info|free_address
 /// Newer releases want the watcher's token, which the installer has left in its state.
 pub(super) fn asking(cluster: &Cluster) -> Script {
     let state = format!("{}/.openshift_install_state.json", installer::assets(&Place::of(cluster)));
-    from(&format!("http://{}:8090", cluster.rendezvous().address), &state)
+    asking_at(&format!("http://{}:8090", cluster.rendezvous().address), &state)
 }
 
-fn from(server: &str, state: &str) -> Script {
+fn asking_at(server: &str, state: &str) -> Script {
     let base = quote(&format!("{server}/api/assisted-install/v2"));
     Script::new()
         .line(format_args!(
@@ -43,10 +43,10 @@ fn from(server: &str, state: &str) -> Script {
 /// Only `/clusters/ID` tells the names of hosts; the id is in the list of the one cluster that the service
 /// knows, and another one after the service has been set up anew.
 pub(super) fn watching(cluster: &Cluster) -> Script {
-    asking(cluster).line(looks().source().trim_end())
+    asking(cluster).line(again_and_again().source().trim_end())
 }
 
-fn looks() -> Script {
+fn again_and_again() -> Script {
     let digits = |count: u32| format!("[0-9a-f]{{{count}}}");
     let id = format!("{}-{2}-{2}-{2}-{}", digits(8), digits(12), digits(4));
     Script::new()
@@ -116,7 +116,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state.json");
         std::fs::write(&state, format!("{{\"WatcherAuthToken\": \"{token}\"}}\n")).unwrap();
-        let source = from(&server, &state.display().to_string()).line(looks().source().trim_end());
+        let source =
+            asking_at(&server, &state.display().to_string()).line(again_and_again().source().trim_end());
         let mut child = Command::new("bash")
             .args(["-c", source.source()])
             // A host's own proxy and settings do not count.

@@ -4,6 +4,7 @@
 //! its answers are like was recorded from the service itself (tests/recordings/assisted).
 
 mod judge;
+mod registered;
 
 use std::collections::BTreeMap;
 
