@@ -12,7 +12,7 @@ use russh::keys::{
 };
 use tokio::{net::UnixStream, time::timeout};
 
-use super::configuration::Configuration;
+use super::{configuration::Configuration, short_scalar};
 use crate::secret::Secret;
 
 /// A connection to the user's agent.
@@ -169,6 +169,7 @@ impl KeyFile {
             self.public = Some(key);
             return Ok(());
         }
+        let text = short_scalar::padded(text.expose()).unwrap_or(text);
         // OpenSSH's own format has the public key in the clear.
         if let Ok(key) = PrivateKey::from_openssh(text.expose()) {
             self.public = Some(key.public_key().clone());

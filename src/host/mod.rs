@@ -35,6 +35,7 @@ mod process;
 mod relay;
 mod run;
 mod session;
+mod short_scalar;
 mod sink;
 mod target;
 mod tokens;

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
@@ -53,6 +54,20 @@ async fn the_inventorys_key_comes_first_and_must_be_there() {
     target.identity_file = Some(sshd.path("missing"));
     let error = connect(&target).await.unwrap_err();
     assert!(matches!(&error, Error::Configuration { reason, .. } if reason.contains("missing")), "{error}");
+}
+
+#[tokio::test]
+async fn one_ecdsa_key_in_256_has_a_short_scalar_and_opens_the_host_as_well() {
+    let sshd = Sshd::start();
+    let mut target = sshd.target();
+    for (name, mode) in [("short-scalar", 0o600), ("short-scalar.pub", 0o644)] {
+        let path = sshd.path(name);
+        fs::copy(format!("{}/tests/ssh/{name}", env!("CARGO_MANIFEST_DIR")), &path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    fs::copy(sshd.path("short-scalar.pub"), sshd.path("authorized_keys")).unwrap();
+    target.identity_file = Some(sshd.path("short-scalar"));
+    connect(&target).await.unwrap();
 }
 
 #[tokio::test]
